@@ -1,0 +1,332 @@
+//! What can go wrong on the ground floor, in the words of a caller who can act on it.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use deltalake::DeltaTableError;
+
+/// The result of an operation on the lake.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of the lake. The cause is in [`source`](std::error::Error::source) and not in the
+/// message; a known remedy is in [`Error::hint`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The storage URL names no place a lake can live in.
+    #[error("storage url `{url}` cannot be used: {reason}")]
+    InvalidStorageUrl {
+        /// The URL as configured.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A storage option is unknown, or would make concurrent commits unsafe.
+    #[error("storage option `{option}` is refused: {reason}")]
+    StorageOptionRefused {
+        /// The option as configured.
+        option: String,
+        /// Why it is refused.
+        reason: String,
+    },
+
+    /// The store did not do what we asked.
+    #[error("{action} at `{url}` failed")]
+    Storage {
+        /// The place.
+        url: String,
+        /// What we were doing.
+        action: &'static str,
+        /// The store's answer.
+        #[source]
+        source: object_store::Error,
+    },
+
+    /// The folder of the lake cannot be created or read.
+    #[error("opening the lake folder `{path}` failed")]
+    Folder {
+        /// The folder.
+        path: String,
+        /// The operating system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+
+    /// The bucket cannot be created or looked up.
+    #[error("{action} bucket `{bucket}` at `{endpoint}` failed")]
+    Bucket {
+        /// The bucket.
+        bucket: String,
+        /// The S3 endpoint.
+        endpoint: String,
+        /// What we were doing.
+        action: &'static str,
+        /// The answer of the S3 administration client.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// The store accepts a conditional put but ignores its condition.
+    #[error(
+        "the store at `{url}` let a second conditional put of one key win: commits would be lost"
+    )]
+    ConditionalPutIgnored {
+        /// The place.
+        url: String,
+    },
+
+    /// The name of a database or table is not allowed.
+    #[error("`{name}` is not a valid name: {reason}")]
+    InvalidName {
+        /// The name as given.
+        name: String,
+        /// Why it is refused.
+        reason: &'static str,
+    },
+
+    /// There is no such database.
+    #[error("database `{name}` does not exist{}", did_you_mean(nearest))]
+    DatabaseNotFound {
+        /// The name that was asked for.
+        name: String,
+        /// The nearest names that exist.
+        nearest: Vec<String>,
+    },
+
+    /// The database exists already.
+    #[error("database `{name}` already exists")]
+    DatabaseAlreadyExists {
+        /// The database.
+        name: String,
+    },
+
+    /// A database with tables is not dropped.
+    #[error("database `{name}` still has {tables} tables")]
+    DatabaseNotEmpty {
+        /// The database.
+        name: String,
+        /// How many tables it has.
+        tables: usize,
+    },
+
+    /// There is no such table.
+    #[error("table `{name}` does not exist{}", did_you_mean(nearest))]
+    TableNotFound {
+        /// The name that was asked for.
+        name: String,
+        /// The nearest names that exist.
+        nearest: Vec<String>,
+    },
+
+    /// The table exists already.
+    #[error("table `{name}` already exists")]
+    TableAlreadyExists {
+        /// The table.
+        name: String,
+    },
+
+    /// A file of the catalog cannot be understood.
+    #[error("catalog file `{path}` is corrupt")]
+    CatalogCorrupt {
+        /// The file.
+        path: String,
+        /// Why it cannot be parsed.
+        #[source]
+        source: serde_json::Error,
+    },
+
+    /// A file in the middle of the catalog's log is missing.
+    #[error("catalog log file `{path}` is missing, although later ones exist")]
+    CatalogGap {
+        /// The missing file.
+        path: String,
+    },
+
+    /// Other processes won every attempt to change the catalog.
+    #[error("the catalog at `{url}` changed under us {attempts} times in a row")]
+    CatalogContended {
+        /// The catalog's folder.
+        url: String,
+        /// How often we tried.
+        attempts: usize,
+    },
+
+    /// A table location points out of the lake.
+    #[error("location `{location}` is not inside the lake `{root}`")]
+    LocationOutsideLake {
+        /// The location as given.
+        location: String,
+        /// The lake.
+        root: String,
+    },
+
+    /// Delta refused or failed an operation on a table.
+    #[error("{action} table `{table}` at `{location}`{} failed", at_version(*version))]
+    Table {
+        /// The table.
+        table: String,
+        /// Where it is.
+        location: String,
+        /// The version we worked with, if known.
+        version: Option<u64>,
+        /// What we were doing.
+        action: &'static str,
+        /// Delta's answer.
+        #[source]
+        source: Box<DeltaTableError>,
+    },
+
+    /// The catalog names a location that has no Delta log.
+    #[error("table `{table}` has no Delta log at `{location}`")]
+    MissingLog {
+        /// The table.
+        table: String,
+        /// Where the log should be.
+        location: String,
+    },
+
+    /// A commit in the middle of the Delta log is missing.
+    #[error(
+        "table `{table}` at `{location}`: log file `{file}` is missing, although later ones exist"
+    )]
+    LogGap {
+        /// The table.
+        table: String,
+        /// Where it is.
+        location: String,
+        /// The missing file.
+        file: String,
+    },
+
+    /// A file of the Delta log cannot be understood.
+    #[error("table `{table}` at `{location}`: log file `{file}` is corrupt")]
+    CorruptLog {
+        /// The table.
+        table: String,
+        /// Where it is.
+        location: String,
+        /// The corrupt file.
+        file: String,
+        /// Why it cannot be parsed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// The table has no such version.
+    #[error("table `{table}` has no version {version}; its latest version is {latest}")]
+    VersionNotFound {
+        /// The table.
+        table: String,
+        /// The version that was asked for.
+        version: u64,
+        /// The latest version.
+        latest: u64,
+    },
+
+    /// The table did not exist at that time, or its log of that time is gone.
+    #[error("table `{table}` has no version at {timestamp}; its log starts at {earliest}")]
+    NoVersionAt {
+        /// The table.
+        table: String,
+        /// The time that was asked for.
+        timestamp: DateTime<Utc>,
+        /// The time of the earliest commit in the log.
+        earliest: DateTime<Utc>,
+    },
+
+    /// Columns or rows do not fit the table, or a table of that shape cannot exist.
+    #[error("table `{table}`: {reason}")]
+    SchemaMismatch {
+        /// The table.
+        table: String,
+        /// What does not fit.
+        reason: String,
+    },
+
+    /// The table uses a Delta feature that our writer does not honour.
+    #[error("table `{table}` at `{location}` uses {feature}, which this writer does not support")]
+    UnsupportedFeature {
+        /// The table.
+        table: String,
+        /// Where it is.
+        location: String,
+        /// The feature, as the Delta protocol spells it.
+        feature: String,
+    },
+
+    /// An offset range contradicts itself or the other ranges of its commit.
+    #[error("offset range of source `{offset_source}` is not valid: {reason}")]
+    InvalidOffsetRange {
+        /// The source of the range.
+        offset_source: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+
+    /// Other writers won every attempt to commit.
+    #[error("table `{table}` at `{location}`: {attempts} commits in a row lost to other writers")]
+    Contended {
+        /// The table.
+        table: String,
+        /// Where it is.
+        location: String,
+        /// How often we tried.
+        attempts: usize,
+    },
+
+    /// A bug of ours.
+    #[error("internal error: {message}; please report this")]
+    Internal {
+        /// What we did not expect.
+        message: String,
+    },
+}
+
+impl Error {
+    /// Returns what to do about the error, where a remedy is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::InvalidStorageUrl { .. } => Some(
+                "use a folder, `file:///path`, `memory://` or `s3://bucket/prefix` as storage.url",
+            ),
+            Self::Storage { .. } => Some(
+                "check that the store is reachable and that the credentials may read and write",
+            ),
+            Self::Folder { .. } => Some("check that the folder exists and may be written"),
+            Self::Bucket { .. } => Some(
+                "check storage.s3.endpoint, region and keys; or create the bucket yourself and set \
+                 storage.s3.create_bucket = false",
+            ),
+            Self::ConditionalPutIgnored { .. } => Some(
+                "use a store that honours `If-None-Match: *` (AWS S3, MinIO, RustFS, a local folder)",
+            ),
+            Self::DatabaseNotEmpty { .. } => Some("drop its tables first"),
+            Self::MissingLog { .. } => {
+                Some("restore the table's folder, or drop the table from the catalog")
+            }
+            Self::CatalogCorrupt { .. }
+            | Self::CatalogGap { .. }
+            | Self::LogGap { .. }
+            | Self::CorruptLog { .. } => Some("restore the file from a backup"),
+            Self::CatalogContended { .. } | Self::Contended { .. } => {
+                Some("try again, or write from fewer processes")
+            }
+            _ => None,
+        }
+    }
+}
+
+fn did_you_mean(nearest: &[String]) -> String {
+    let mut text = String::new();
+    for (index, name) in nearest.iter().enumerate() {
+        let lead = if index == 0 { "; did you mean" } else { " or" };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{lead} `{name}`");
+    }
+    text
+}
+
+fn at_version(version: Option<u64>) -> String {
+    version.map_or_else(String::new, |version| format!(" (version {version})"))
+}

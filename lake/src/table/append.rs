@@ -1,0 +1,469 @@
+//! Appending rows together with the offsets they were read from.
+//!
+//! ```text
+//! compare ranges with the log ---- stored? ----> AlreadyStored      moved? ----> OffsetsMoved
+//!        |
+//! write Parquet files with full column statistics      (no lock: appends encode side by side)
+//!        |
+//! one at a time in this process:
+//!   read new commits -> compare again -> put commit n on condition that it is absent
+//!        |                                       | lost to another process
+//!        v                                       +--> pause, read the winner's commit, again
+//!   Committed
+//! ```
+//!
+//! Rows and offsets are one commit: either both are in the log or neither. Files of a commit that
+//! was not made are deleted; after a crash they are orphans that no version refers to.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use chrono::Utc;
+use deltalake::datafile::writer::{DeltaWriter, WriterConfig};
+use deltalake::kernel::transaction::{CommitData, PROTOCOL, TransactionError};
+use deltalake::kernel::{Action, Add, Transaction};
+use deltalake::logstore::CommitOrBytes;
+use deltalake::protocol::{DeltaOperation, SaveMode};
+use deltalake::table::config::TablePropertiesExt;
+use deltalake::{DeltaTable, DeltaTableError};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use serde_json::json;
+use tracing::{debug, info, warn};
+use uuid::Uuid;
+
+use super::log::{self, LogTail};
+use super::offsets::{self, OffsetRange, Relation};
+use super::{LakeTable, TableSnapshot, schema};
+use crate::backoff;
+use crate::error::{Error, Result};
+use crate::metrics::{self, Outcome};
+
+const MAX_ATTEMPTS: usize = 64;
+/// How often files are written again because the table's definition changed meanwhile.
+const MAX_REWRITES: usize = 4;
+
+/// What is committed together with the rows.
+#[derive(Debug, Clone, Default)]
+pub struct AppendCommit {
+    /// Where the rows were read from; none for rows that need no exactly-once.
+    pub ranges: Vec<OffsetRange>,
+    /// What to note in the commit, such as who wrote it.
+    pub metadata: BTreeMap<String, serde_json::Value>,
+}
+
+impl AppendCommit {
+    /// Returns a commit of one range.
+    pub fn of_range(range: OffsetRange) -> Self {
+        Self {
+            ranges: vec![range],
+            metadata: BTreeMap::new(),
+        }
+    }
+}
+
+/// How an append ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppendOutcome {
+    /// The rows and their offsets are in the log.
+    Committed {
+        /// The version that the commit made.
+        version: u64,
+        /// How many rows it added.
+        rows: u64,
+    },
+    /// The log has every range already: the rows were stored before, nothing was written.
+    AlreadyStored,
+    /// Another writer moved the offsets of this source: nothing was written.
+    OffsetsMoved {
+        /// The source.
+        source: String,
+        /// What the range expected to be stored.
+        expected: Option<i64>,
+        /// What is stored.
+        found: Option<i64>,
+    },
+}
+
+/// The files of an append, written but not committed.
+struct WrittenFiles {
+    adds: Vec<Add>,
+    /// The version whose columns and properties the files were written for.
+    snapshot: TableSnapshot,
+}
+
+/// How one try to commit written files ended.
+enum Tried {
+    Done(AppendOutcome),
+    /// The table's columns, properties or protocol changed at this version, after the files were
+    /// written.
+    Redefined(u64),
+}
+
+impl LakeTable {
+    /// Appends rows in one commit with the offset ranges they come from.
+    ///
+    /// The ranges are compared with the log before the commit, as often as other writers win the
+    /// race for it; two processes may append the same ranges at the same time, and one of them is
+    /// told [`AppendOutcome::AlreadyStored`] or [`AppendOutcome::OffsetsMoved`]. Without rows and
+    /// ranges nothing is committed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SchemaMismatch`] for rows that do not fit, [`Error::InvalidOffsetRange`],
+    /// [`Error::UnsupportedFeature`] or [`Error::Table`] for a table this writer must not write,
+    /// [`Error::Contended`] when every attempt was lost. An error of the store during the commit
+    /// leaves open whether it was made; append the same ranges again to find out.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped midway, the commit is either made or not; orphaned files may stay.
+    pub async fn append(
+        &self,
+        batches: Vec<RecordBatch>,
+        commit: AppendCommit,
+    ) -> Result<AppendOutcome> {
+        let started = Instant::now();
+        let result = self.try_append(batches, commit).await;
+        let (outcome, rows) = match &result {
+            Ok(AppendOutcome::Committed { rows, .. }) => (Outcome::Committed, *rows),
+            Ok(AppendOutcome::AlreadyStored) => (Outcome::AlreadyStored, 0),
+            Ok(AppendOutcome::OffsetsMoved { .. }) => (Outcome::OffsetsMoved, 0),
+            Err(_) => (Outcome::Failed, 0),
+        };
+        metrics::append(&self.name().to_string(), outcome, rows, started.elapsed());
+        result
+    }
+
+    async fn try_append(
+        &self,
+        batches: Vec<RecordBatch>,
+        commit: AppendCommit,
+    ) -> Result<AppendOutcome> {
+        offsets::validate(&commit.ranges)?;
+        let mut defined_at = {
+            let guard = self.current_tail().await?;
+            let tail = guard.as_ref().ok_or_else(no_tail)?;
+            if let Some(outcome) = refusal(tail, &commit.ranges) {
+                return Ok(outcome);
+            }
+            if commit.ranges.is_empty() && batches.iter().all(|batch| batch.num_rows() == 0) {
+                return Ok(AppendOutcome::Committed {
+                    version: tail.version,
+                    rows: 0,
+                });
+            }
+            tail.definition_version
+        };
+        for _ in 0..MAX_REWRITES {
+            let files = self.write_files(&batches, defined_at).await?;
+            match self.commit_files(&files, &commit).await {
+                Ok(Tried::Done(outcome)) => {
+                    if !matches!(outcome, AppendOutcome::Committed { .. }) {
+                        self.discard(&files).await;
+                    }
+                    return Ok(outcome);
+                }
+                Ok(Tried::Redefined(version)) => {
+                    defined_at = version;
+                    self.discard(&files).await;
+                }
+                // The commit may have been made, so its files must stay.
+                Err(error) => return Err(error),
+            }
+        }
+        Err(self.contended(MAX_REWRITES))
+    }
+
+    /// Writes the rows as Parquet files for the definition that the table has since a version.
+    async fn write_files(&self, batches: &[RecordBatch], defined_at: u64) -> Result<WrittenFiles> {
+        let snapshot = self.at_least(defined_at).await?;
+        let delta = snapshot.delta_table();
+        self.refuse_unsupported(delta)?;
+        let table_schema = snapshot.schema();
+        let batches: Vec<RecordBatch> = batches
+            .iter()
+            .filter(|batch| batch.num_rows() > 0)
+            .map(|batch| schema::fit_batch(self.name(), &table_schema, batch))
+            .collect::<Result<_>>()?;
+        if batches.is_empty() {
+            return Ok(WrittenFiles {
+                adds: Vec::new(),
+                snapshot,
+            });
+        }
+        let properties = delta
+            .snapshot()
+            .map_err(|e| self.delta_error("loading", e))?
+            .table_config();
+        let config = WriterConfig::new(
+            table_schema,
+            snapshot.partition_columns().to_vec(),
+            Some(writer_properties()),
+            Some(properties.target_file_size()),
+            None,
+            properties.num_indexed_cols(),
+            properties
+                .data_skipping_stats_columns
+                .as_ref()
+                .map(|columns| columns.iter().map(ToString::to_string).collect()),
+        );
+        let mut writer = DeltaWriter::new(delta.object_store(), config);
+        // Encoding is CPU work that would hold an async worker for long.
+        let runtime = tokio::runtime::Handle::current();
+        let encode = move || {
+            runtime.block_on(async move {
+                for batch in &batches {
+                    if let Err(error) = writer.write(batch).await {
+                        // The first error is the one that tells what happened.
+                        let _ = writer.abort().await;
+                        return Err(error);
+                    }
+                }
+                writer.close().await
+            })
+        };
+        let adds = tokio::task::spawn_blocking(encode)
+            .await
+            .map_err(|error| Error::Internal {
+                message: error.to_string(),
+            })?
+            .map_err(|error| self.delta_error("writing files of", error))?;
+        Ok(WrittenFiles { adds, snapshot })
+    }
+
+    /// Commits written files, one append of this process at a time.
+    async fn commit_files(&self, files: &WrittenFiles, commit: &AppendCommit) -> Result<Tried> {
+        let rows = row_count(&files.adds);
+        let bytes = self.encode_commit(files, commit, rows)?;
+        let interval = self.checkpoint_interval(&files.snapshot)?;
+        // The tail was current when the files were begun. If it is not now, the put is lost and
+        // the new commits are read then.
+        let mut guard = self.shared.tail.lock().await;
+        let tail = guard.as_mut().ok_or_else(no_tail)?;
+        for attempt in 0..MAX_ATTEMPTS {
+            if attempt > 0 {
+                tail.advance(&self.table_ref).await?;
+            }
+            if tail.definition_version > files.snapshot.version() {
+                return Ok(Tried::Redefined(tail.definition_version));
+            }
+            if let Some(outcome) = refusal(tail, &commit.ranges) {
+                return Ok(Tried::Done(outcome));
+            }
+            let version = tail.version + 1;
+            if !self.put_commit(version, &bytes).await? {
+                metrics::lost_race(&self.name().to_string());
+                debug!(table = %self.name(), version, attempt, "commit lost to another writer");
+                backoff::pause(attempt).await;
+                continue;
+            }
+            tail.apply(&self.table_ref, &bytes)?;
+            drop(guard);
+            info!(table = %self.name(), version, rows, files = files.adds.len(), "rows committed");
+            if version.is_multiple_of(interval) {
+                self.checkpoint(version).await;
+            }
+            return Ok(Tried::Done(AppendOutcome::Committed { version, rows }));
+        }
+        Err(self.contended(MAX_ATTEMPTS))
+    }
+
+    /// Puts a commit and reports whether it is ours.
+    pub(super) async fn put_commit(&self, version: u64, bytes: &Bytes) -> Result<bool> {
+        let put = self
+            .table_ref
+            .log_store
+            .write_commit_entry(
+                version,
+                CommitOrBytes::LogBytes(bytes.clone()),
+                Uuid::new_v4(),
+            )
+            .await;
+        let error = match put {
+            Ok(()) => return Ok(true),
+            Err(error) => error,
+        };
+        // The store may have made the commit although its answer was lost on the way; a commit
+        // has a random id, so equal bytes are ours.
+        let found = log::read_commit(&self.table_ref, version).await;
+        match (found, error) {
+            (Ok(Some(found)), _) if found == *bytes => Ok(true),
+            (found, TransactionError::VersionAlreadyExists(_)) => found.map(|_| false),
+            (_, error) => Err(self.table_ref.error(
+                "committing to",
+                Some(version),
+                DeltaTableError::from(error),
+            )),
+        }
+    }
+
+    fn encode_commit(
+        &self,
+        files: &WrittenFiles,
+        commit: &AppendCommit,
+        rows: u64,
+    ) -> Result<Bytes> {
+        let state = files
+            .snapshot
+            .delta_table()
+            .snapshot()
+            .map_err(|error| self.delta_error("loading", error))?;
+        let partition_columns = files.snapshot.partition_columns();
+        let operation = DeltaOperation::Write {
+            mode: SaveMode::Append,
+            partition_by: (!partition_columns.is_empty()).then(|| partition_columns.to_vec()),
+            predicate: None,
+        };
+        let actions: Vec<Action> = files.adds.iter().cloned().map(Action::Add).collect();
+        PROTOCOL
+            .can_commit(state, &actions, &operation)
+            .map_err(|error| self.delta_error("committing to", error.into()))?;
+        let mut metadata: HashMap<String, serde_json::Value> =
+            commit.metadata.clone().into_iter().collect();
+        metadata.insert("lakehouse.commitId".to_owned(), json!(Uuid::new_v4()));
+        metadata.insert("isBlindAppend".to_owned(), json!(true));
+        let bytes: i64 = files.adds.iter().map(|add| add.size).sum();
+        metadata.insert(
+            "operationMetrics".to_owned(),
+            json!({
+                "numFiles": files.adds.len(),
+                "numOutputRows": rows,
+                "numOutputBytes": bytes,
+            }),
+        );
+        let now = Utc::now().timestamp_millis();
+        let transactions = commit
+            .ranges
+            .iter()
+            .filter(|range| !range.is_empty())
+            .map(|range| Transaction::new_with_last_update(&range.source, range.end, Some(now)))
+            .collect();
+        CommitData::new(actions, operation, metadata, transactions)
+            .get_bytes()
+            .map_err(|error| self.delta_error("committing to", error.into()))
+    }
+
+    /// Refuses tables whose rules the file writer would not honour.
+    fn refuse_unsupported(&self, delta: &DeltaTable) -> Result<()> {
+        let state = delta
+            .snapshot()
+            .map_err(|error| self.delta_error("loading", error))?;
+        let refuse = |feature: String| {
+            Err(Error::UnsupportedFeature {
+                table: self.name().to_string(),
+                location: self.url().to_string(),
+                feature,
+            })
+        };
+        for (key, value) in state.metadata().configuration() {
+            if key.starts_with("delta.constraints.") {
+                return refuse(format!("the CHECK constraint `{key}`"));
+            }
+            if key == "delta.columnMapping.mode" && value != "none" {
+                return refuse("column mapping".to_owned());
+            }
+        }
+        for field in state.schema().fields() {
+            for rule in ["delta.invariants", "delta.generationExpression"] {
+                if field.metadata().contains_key(rule) {
+                    return refuse(format!("`{rule}` of column `{}`", field.name()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn checkpoint_interval(&self, snapshot: &TableSnapshot) -> Result<u64> {
+        let state = snapshot
+            .delta_table()
+            .snapshot()
+            .map_err(|error| self.delta_error("loading", error))?;
+        Ok(state.table_config().checkpoint_interval().get())
+    }
+
+    /// Writes a checkpoint, which only saves readers time: failing to is logged.
+    async fn checkpoint(&self, version: u64) {
+        let written = match self.latest().await {
+            Ok(snapshot) => {
+                let delta = snapshot.delta_table();
+                deltalake::checkpoints::create_checkpoint(delta, None)
+                    .await
+                    .map_err(|error| self.delta_error("writing a checkpoint of", error))
+            }
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(()) => debug!(table = %self.name(), version, "checkpoint written"),
+            Err(error) => warn!(table = %self.name(), version, %error, "checkpoint failed"),
+        }
+    }
+
+    /// Deletes files that no commit refers to.
+    async fn discard(&self, files: &WrittenFiles) {
+        let store = self.table_ref.log_store.object_store(None);
+        for add in &files.adds {
+            let deleted = match Path::from_url_path(&add.path) {
+                Ok(path) => store.delete(&path).await.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(error) = deleted {
+                warn!(table = %self.name(), path = %add.path, error, "orphan file not deleted");
+            }
+        }
+    }
+
+    fn contended(&self, attempts: usize) -> Error {
+        Error::Contended {
+            table: self.name().to_string(),
+            location: self.url().to_string(),
+            attempts,
+        }
+    }
+}
+
+/// Says why ranges cannot be appended now, if so.
+fn refusal(tail: &LogTail, ranges: &[OffsetRange]) -> Option<AppendOutcome> {
+    match offsets::relate(&tail.offsets, ranges) {
+        Relation::Follows => None,
+        Relation::AlreadyStored => Some(AppendOutcome::AlreadyStored),
+        Relation::Moved {
+            source,
+            expected,
+            found,
+        } => Some(AppendOutcome::OffsetsMoved {
+            source,
+            expected,
+            found,
+        }),
+    }
+}
+
+fn no_tail() -> Error {
+    Error::Internal {
+        message: "the log tail was not loaded".to_owned(),
+    }
+}
+
+fn row_count(adds: &[Add]) -> u64 {
+    let rows = |add: &Add| {
+        let stats = add.get_stats().ok().flatten();
+        stats
+            .and_then(|stats| u64::try_from(stats.num_records).ok())
+            .unwrap_or(0)
+    };
+    adds.iter().map(rows).sum()
+}
+
+fn writer_properties() -> WriterProperties {
+    // Level 1 is as small as level 3 on such data and takes less CPU.
+    let level = ZstdLevel::try_new(1).unwrap_or_default();
+    WriterProperties::builder()
+        .set_created_by(concat!("lakehouse ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(Compression::ZSTD(level))
+        .build()
+}

@@ -1,0 +1,78 @@
+//! The commits of a table.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use deltalake::kernel::Action;
+use deltalake::logstore::commit_uri_from_version;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::ObjectStoreExt;
+
+use super::{TableRef, log};
+use crate::error::{Error, Result};
+
+const PARALLEL_READS: usize = 8;
+
+/// One commit of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommitSummary {
+    /// The version that the commit made.
+    pub version: u64,
+    /// When the commit was written: the time that [`AsOf::Timestamp`](super::AsOf) compares with.
+    pub timestamp: DateTime<Utc>,
+    /// What was done, in Delta's words (`WRITE`, `CREATE TABLE`, ...).
+    pub operation: String,
+    /// What the writer added, such as offset ranges and row counts.
+    pub metadata: BTreeMap<String, serde_json::Value>,
+}
+
+/// Reads the commits `latest`, `latest - 1`, ... until there are `limit` or the log ends.
+pub(super) async fn history(
+    table: &TableRef,
+    latest: u64,
+    limit: usize,
+) -> Result<Vec<CommitSummary>> {
+    let found: Vec<Option<CommitSummary>> = stream::iter((0..=latest).rev().take(limit))
+        .map(|version| read_summary(table, version))
+        .buffered(PARALLEL_READS)
+        // An absent commit was cleaned up after a checkpoint, and so were those before it.
+        .try_take_while(|summary| std::future::ready(Ok(summary.is_some())))
+        .try_collect()
+        .await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+async fn read_summary(table: &TableRef, version: u64) -> Result<Option<CommitSummary>> {
+    let storage_error = |source| Error::Storage {
+        url: table.url.to_string(),
+        action: "reading a commit",
+        source,
+    };
+    let path = commit_uri_from_version(Some(version));
+    let read = match table.log_store.object_store(None).get(&path).await {
+        Ok(read) => read,
+        Err(object_store::Error::NotFound { .. }) => return Ok(None),
+        Err(source) => return Err(storage_error(source)),
+    };
+    let timestamp = read.meta.last_modified;
+    let bytes = read.bytes().await.map_err(storage_error)?;
+    let info = log::parse_actions(table, version, &bytes)?
+        .into_iter()
+        .find_map(|action| match action {
+            Action::CommitInfo(info) => Some(info),
+            _ => None,
+        });
+    let (operation, metadata) = info.map_or_else(
+        || ("UNKNOWN".to_owned(), BTreeMap::new()),
+        |info| {
+            let operation = info.operation.unwrap_or_else(|| "UNKNOWN".to_owned());
+            (operation, info.info.into_iter().collect())
+        },
+    );
+    Ok(Some(CommitSummary {
+        version,
+        timestamp,
+        operation,
+        metadata,
+    }))
+}

@@ -1,0 +1,387 @@
+//! Delta tables: appending with offsets, pinned versions, history.
+//!
+//! All users of a table in one process share a [`LakeTable`]. It keeps two views of the table's
+//! Delta log, each advanced by what is new only: the newest snapshot, for readers, and the log's
+//! tail with the stored offsets, for writers. Its lock makes the commits of this process queue
+//! up; other processes are met in the log, where putting a commit has one winner.
+
+mod append;
+mod history;
+mod log;
+mod offsets;
+pub(crate) mod schema;
+mod snapshot;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::datatypes::SchemaRef;
+use deltalake::kernel::StructType;
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake::logstore::{LogStoreRef, commit_uri_from_version};
+use deltalake::operations::create::CreateBuilder;
+use deltalake::{DeltaTable, DeltaTableError};
+use object_store::ObjectStoreExt;
+use tokio::sync::{Mutex, MutexGuard};
+use url::Url;
+
+pub use self::append::{AppendCommit, AppendOutcome};
+pub use self::history::CommitSummary;
+use self::log::LogTail;
+pub use self::offsets::OffsetRange;
+pub use self::snapshot::{AsOf, TableSnapshot};
+use crate::backoff;
+use crate::catalog::TableName;
+use crate::error::{Error, Result};
+
+const RELOAD_ATTEMPTS: usize = 3;
+const PINNED_SNAPSHOTS: usize = 8;
+
+/// Collect statistics of all columns, not only of the first 32.
+const STATISTICS_COLUMNS: &str = "delta.dataSkippingNumIndexedCols";
+const CHECKPOINT_INTERVAL: &str = "delta.checkpointInterval";
+
+/// What identifies a table, for its parts and for messages.
+pub(crate) struct TableRef {
+    pub(crate) name: TableName,
+    pub(crate) url: Url,
+    pub(crate) log_store: LogStoreRef,
+}
+
+impl TableRef {
+    /// Wraps an error of Delta with the table, its place and its version.
+    pub(crate) fn error(
+        &self,
+        action: &'static str,
+        version: Option<u64>,
+        source: DeltaTableError,
+    ) -> Error {
+        if matches!(source, DeltaTableError::NotATable(_)) {
+            return self.missing_log();
+        }
+        Error::Table {
+            table: self.name.to_string(),
+            location: self.url.to_string(),
+            version,
+            action,
+            source: Box::new(source),
+        }
+    }
+
+    pub(crate) fn missing_log(&self) -> Error {
+        Error::MissingLog {
+            table: self.name.to_string(),
+            location: self.url.to_string(),
+        }
+    }
+}
+
+/// What a new table's Delta log starts with.
+pub(crate) struct NewTable {
+    pub(crate) schema: SchemaRef,
+    pub(crate) comment: Option<String>,
+    pub(crate) partition_columns: Vec<String>,
+    pub(crate) delta_properties: BTreeMap<String, String>,
+}
+
+/// A Delta table of the lake. Clones share what is loaded of it.
+#[derive(Clone)]
+pub struct LakeTable {
+    table_ref: Arc<TableRef>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    newest: Mutex<Option<Newest>>,
+    tail: Mutex<Option<LogTail>>,
+    /// Older versions that were asked for lately, the latest asked for last.
+    pinned: parking_lot::Mutex<VecDeque<TableSnapshot>>,
+}
+
+struct Newest {
+    snapshot: TableSnapshot,
+    listed_at: Instant,
+}
+
+impl fmt::Debug for LakeTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LakeTable")
+            .field("name", &self.table_ref.name)
+            .field("url", &self.table_ref.url.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+impl LakeTable {
+    pub(crate) fn new(name: TableName, url: Url, log_store: LogStoreRef) -> Self {
+        let table_ref = Arc::new(TableRef {
+            name,
+            url,
+            log_store,
+        });
+        Self {
+            table_ref,
+            shared: Arc::default(),
+        }
+    }
+
+    /// Writes the first commit of a table.
+    pub(crate) async fn create(
+        name: TableName,
+        url: Url,
+        log_store: LogStoreRef,
+        table: NewTable,
+    ) -> Result<Self> {
+        let created = Self::new(name, url, log_store);
+        let mismatch = |reason: String| Error::SchemaMismatch {
+            table: created.name().to_string(),
+            reason,
+        };
+        for column in &table.partition_columns {
+            if table.schema.field_with_name(column).is_err() {
+                return Err(mismatch(format!(
+                    "partition column `{column}` is not a column"
+                )));
+            }
+        }
+        if table.partition_columns.len() >= table.schema.fields().len() {
+            return Err(mismatch("every column is a partition column".to_owned()));
+        }
+        let columns: StructType = table
+            .schema
+            .as_ref()
+            .try_into_kernel()
+            .map_err(|error: arrow::error::ArrowError| mismatch(error.to_string()))?;
+        let mut properties = BTreeMap::from([
+            (STATISTICS_COLUMNS.to_owned(), "-1".to_owned()),
+            (CHECKPOINT_INTERVAL.to_owned(), "100".to_owned()),
+        ]);
+        properties.extend(table.delta_properties);
+        let mut builder = CreateBuilder::new()
+            .with_log_store(Arc::clone(&created.table_ref.log_store))
+            .with_table_name(created.name().to_string())
+            .with_columns(columns.fields().cloned())
+            .with_partition_columns(table.partition_columns)
+            .with_configuration(
+                properties
+                    .into_iter()
+                    .map(|(key, value)| (key, Some(value))),
+            );
+        if let Some(comment) = table.comment {
+            builder = builder.with_comment(comment);
+        }
+        let delta = builder
+            .await
+            .map_err(|error| created.delta_error("creating", error))?;
+        let snapshot = TableSnapshot::over(Arc::clone(&created.table_ref), delta).await?;
+        *created.shared.newest.lock().await = Some(Newest {
+            snapshot,
+            listed_at: Instant::now(),
+        });
+        Ok(created)
+    }
+
+    /// Returns the name.
+    pub fn name(&self) -> &TableName {
+        &self.table_ref.name
+    }
+
+    /// Returns the URL of the table's folder.
+    pub fn url(&self) -> &Url {
+        &self.table_ref.url
+    }
+
+    /// Returns the columns of the newest version.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`snapshot`](Self::snapshot).
+    pub async fn schema(&self) -> Result<SchemaRef> {
+        Ok(self.latest().await?.schema())
+    }
+
+    /// Pins a version of the table. The newest one costs one request when nothing changed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MissingLog`], [`Error::VersionNotFound`] or [`Error::NoVersionAt`]; and
+    /// [`Error::Table`] when the log cannot be read, or needs a feature that is not supported:
+    /// the cause names it.
+    pub async fn snapshot(&self, as_of: AsOf) -> Result<TableSnapshot> {
+        match as_of {
+            AsOf::Latest => self.latest().await,
+            AsOf::Version(version) => self.at_version(version).await,
+            AsOf::Timestamp(timestamp) => {
+                let version = snapshot::version_at(&self.table_ref, timestamp).await?;
+                self.at_version(version).await
+            }
+        }
+    }
+
+    /// Returns the offset stored for a source: the next one to read.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`stored_offsets`](Self::stored_offsets).
+    pub async fn stored_offset(&self, source: &str) -> Result<Option<i64>> {
+        let guard = self.current_tail().await?;
+        Ok(guard
+            .as_ref()
+            .and_then(|tail| tail.offsets.get(source).copied()))
+    }
+
+    /// Returns the offsets stored for all sources, as the log has them now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MissingLog`], [`Error::LogGap`], [`Error::CorruptLog`] or [`Error::Storage`].
+    pub async fn stored_offsets(&self) -> Result<BTreeMap<String, i64>> {
+        let guard = self.current_tail().await?;
+        Ok(guard
+            .as_ref()
+            .map(|tail| tail.offsets.clone())
+            .unwrap_or_default())
+    }
+
+    /// Returns the newest commits, the newest first, as far as the log has them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MissingLog`], [`Error::CorruptLog`] or [`Error::Storage`].
+    pub async fn history(&self, limit: usize) -> Result<Vec<CommitSummary>> {
+        let latest = self.latest().await?.version();
+        history::history(&self.table_ref, latest, limit).await
+    }
+
+    /// Returns a snapshot that is not older than a version, without looking for a newer one.
+    async fn at_least(&self, version: u64) -> Result<TableSnapshot> {
+        if let Some(newest) = self.shared.newest.lock().await.as_ref()
+            && newest.snapshot.version() >= version
+        {
+            return Ok(newest.snapshot.clone());
+        }
+        self.latest().await
+    }
+
+    /// Returns the newest snapshot, loading only what is new.
+    async fn latest(&self) -> Result<TableSnapshot> {
+        let mut guard = self.shared.newest.lock().await;
+        let known = match guard.as_ref() {
+            Some(newest) if newest.listed_at.elapsed() < log::TRUST => {
+                if !self.has_version(newest.snapshot.version() + 1).await? {
+                    return Ok(newest.snapshot.clone());
+                }
+                Some(newest.snapshot.delta_table().clone())
+            }
+            Some(newest) => Some(newest.snapshot.delta_table().clone()),
+            None => None,
+        };
+        let listed_at = Instant::now();
+        let delta = self.reload(known).await?;
+        let snapshot = TableSnapshot::over(Arc::clone(&self.table_ref), delta).await?;
+        *guard = Some(Newest {
+            snapshot: snapshot.clone(),
+            listed_at,
+        });
+        Ok(snapshot)
+    }
+
+    /// Loads the table, or what is new since `known`. A listing that races with writers may show
+    /// a hole in the log, so a failure is tried again.
+    async fn reload(&self, known: Option<DeltaTable>) -> Result<DeltaTable> {
+        let fresh = || DeltaTable::new(Arc::clone(&self.table_ref.log_store));
+        let mut delta = known.unwrap_or_else(fresh);
+        let mut attempt = 0;
+        loop {
+            match delta.update_incremental(None).await {
+                Ok(()) => return Ok(delta),
+                Err(error @ DeltaTableError::NotATable(_)) => {
+                    return Err(self.delta_error("loading", error));
+                }
+                Err(error) if attempt + 1 >= RELOAD_ATTEMPTS => {
+                    return Err(self.table_ref.error("loading", delta.version(), error));
+                }
+                Err(_) => {
+                    backoff::pause(attempt).await;
+                    attempt += 1;
+                    delta = fresh();
+                }
+            }
+        }
+    }
+
+    async fn at_version(&self, version: u64) -> Result<TableSnapshot> {
+        let pinned = |pinned: &VecDeque<TableSnapshot>| {
+            pinned
+                .iter()
+                .find(|snapshot| snapshot.version() == version)
+                .cloned()
+        };
+        if let Some(snapshot) = pinned(&self.shared.pinned.lock()) {
+            return Ok(snapshot);
+        }
+        let latest = self.latest().await?;
+        if version == latest.version() {
+            return Ok(latest);
+        }
+        if version > latest.version() {
+            return Err(Error::VersionNotFound {
+                table: self.name().to_string(),
+                version,
+                latest: latest.version(),
+            });
+        }
+        let mut delta = DeltaTable::new(Arc::clone(&self.table_ref.log_store));
+        delta
+            .load_version(version)
+            .await
+            .map_err(|error| self.table_ref.error("loading", Some(version), error))?;
+        let snapshot = TableSnapshot::over(Arc::clone(&self.table_ref), delta).await?;
+        let mut pinned = self.shared.pinned.lock();
+        if pinned.len() >= PINNED_SNAPSHOTS {
+            pinned.pop_front();
+        }
+        pinned.push_back(snapshot.clone());
+        Ok(snapshot)
+    }
+
+    async fn has_version(&self, version: u64) -> Result<bool> {
+        let path = commit_uri_from_version(Some(version));
+        match self
+            .table_ref
+            .log_store
+            .object_store(None)
+            .head(&path)
+            .await
+        {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(source) => Err(Error::Storage {
+                url: self.url().to_string(),
+                action: "looking for a new commit",
+                source,
+            }),
+        }
+    }
+
+    /// Returns the log's tail, loaded and up to date. Who holds it is the only one in this
+    /// process to commit to the table.
+    async fn current_tail(&self) -> Result<MutexGuard<'_, Option<LogTail>>> {
+        let mut guard = self.shared.tail.lock().await;
+        match guard.as_mut() {
+            Some(tail) if !tail.is_stale() => tail.advance(&self.table_ref).await?,
+            _ => *guard = Some(LogTail::load(&self.table_ref).await?),
+        }
+        Ok(guard)
+    }
+
+    fn delta_error(&self, action: &'static str, error: DeltaTableError) -> Error {
+        self.table_ref.error(action, None, error)
+    }
+}
+
+#[cfg(test)]
+mod tests;
