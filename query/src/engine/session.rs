@@ -1,0 +1,187 @@
+//! Sessions: what a client has set, and the DataFusion session a statement runs in.
+//!
+//! The only place that constructs a `SessionContext`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::execution::FunctionRegistry as _;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use super::catalog::LakeCatalogList;
+use crate::config::QueryConfig;
+use crate::{Error, Result};
+
+/// What a client's session remembers between statements; the client keeps it, not the server.
+#[derive(Debug, Clone, Default)]
+pub struct SessionSettings {
+    /// Who asks.
+    pub user: String,
+    /// Which program asks.
+    pub source: Option<String>,
+    /// Default catalog of unqualified names.
+    pub catalog: Option<String>,
+    /// Default schema of unqualified names.
+    pub schema: Option<String>,
+    /// IANA name or offset; UTC if none.
+    pub time_zone: Option<String>,
+    /// Session properties.
+    pub properties: BTreeMap<String, String>,
+    /// Prepared statements by name.
+    pub prepared: BTreeMap<String, String>,
+    /// The open transaction; writes are refused inside it, because a rollback could not undo them.
+    pub transaction: Option<String>,
+}
+
+/// A change to the session that a statement made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionEffect {
+    /// `USE catalog.schema`.
+    SetCatalog(String),
+    /// `USE schema`.
+    SetSchema(String),
+    /// `SET SESSION name = value`.
+    SetProperty(String, String),
+    /// `SET TIME ZONE 'zone'`.
+    SetTimeZone(String),
+    /// `START TRANSACTION`: the id that the client sends along.
+    StartTransaction(String),
+    /// `COMMIT` or `ROLLBACK`.
+    EndTransaction,
+    /// `RESET SESSION name`.
+    ResetProperty(String),
+    /// `PREPARE name FROM sql`.
+    AddPrepared(String, String),
+    /// `DEALLOCATE PREPARE name`.
+    RemovePrepared(String),
+}
+
+impl SessionSettings {
+    /// Returns the time zone in force: the property, else the client's, else UTC.
+    #[must_use]
+    pub fn effective_time_zone(&self) -> &str {
+        let property = self
+            .properties
+            .get("time_zone_id")
+            .or(self.time_zone.as_ref());
+        property.map_or("UTC", String::as_str)
+    }
+
+    /// Applies what a statement changed.
+    pub fn apply(&mut self, effects: &[SessionEffect]) {
+        for effect in effects {
+            match effect.clone() {
+                SessionEffect::SetCatalog(name) => self.catalog = Some(name),
+                SessionEffect::SetSchema(name) => self.schema = Some(name),
+                SessionEffect::SetProperty(name, value) => {
+                    self.properties.insert(name, value);
+                }
+                SessionEffect::SetTimeZone(zone) => {
+                    self.properties.insert("time_zone_id".to_owned(), zone);
+                }
+                SessionEffect::StartTransaction(id) => self.transaction = Some(id),
+                SessionEffect::EndTransaction => self.transaction = None,
+                SessionEffect::ResetProperty(name) => {
+                    self.properties.remove(&name);
+                }
+                SessionEffect::AddPrepared(name, sql) => {
+                    self.prepared.insert(name, sql);
+                }
+                SessionEffect::RemovePrepared(name) => {
+                    self.prepared.remove(&name);
+                }
+            }
+        }
+    }
+}
+
+/// Builds sessions that share memory, spill space and opened stores.
+#[derive(Debug)]
+pub(super) struct SessionFactory {
+    base: SessionState,
+}
+
+impl SessionFactory {
+    pub(super) fn new(config: &QueryConfig) -> Result<Self> {
+        let runtime = build_runtime(config)?;
+        let mut session = SessionConfig::new()
+            .with_batch_size(config.batch_rows.max(1))
+            .with_information_schema(false)
+            .with_create_default_catalog_and_schema(false)
+            .set_str("datafusion.sql_parser.default_null_ordering", "nulls_last")
+            // Partition columns arrive dictionary-encoded; an IN-list over them panics in joins.
+            .set_usize("datafusion.optimizer.hash_join_inlist_pushdown_max_size", 0)
+            .set_usize(
+                "datafusion.optimizer.hash_join_inlist_pushdown_max_distinct_values",
+                0,
+            )
+            .set_bool("datafusion.sql_parser.parse_float_as_decimal", true)
+            .set_bool("datafusion.sql_parser.collect_spans", true);
+        if config.target_partitions > 0 {
+            session = session.with_target_partitions(config.target_partitions);
+        }
+        let mut base = SessionStateBuilder::new()
+            .with_config(session)
+            .with_runtime_env(runtime)
+            .with_default_features()
+            .build();
+        for function in crate::presto::functions::all() {
+            base.register_udf(Arc::new(function))
+                .map_err(|error| Error::Internal {
+                    message: format!("cannot register a function: {error}"),
+                })?;
+        }
+        Ok(Self { base })
+    }
+
+    /// Returns a session of its own for one statement, with tables pinned by `catalogs`.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place (I-3)")]
+    pub(super) fn context(
+        &self,
+        settings: &SessionSettings,
+        catalogs: LakeCatalogList,
+    ) -> SessionContext {
+        let mut config = self.base.config().clone();
+        let options = config.options_mut();
+        options.catalog.default_catalog = settings
+            .catalog
+            .clone()
+            .unwrap_or_else(|| super::CATALOG.to_owned());
+        options.catalog.default_schema = settings
+            .schema
+            .clone()
+            .unwrap_or_else(|| super::catalog::NO_SCHEMA.to_owned());
+        options.execution.time_zone = Some(settings.effective_time_zone().to_owned());
+        let state = SessionStateBuilder::new_from_existing(self.base.clone())
+            .with_config(config)
+            .with_catalog_list(Arc::new(catalogs))
+            .build();
+        let context = SessionContext::new_with_state(state);
+        // Building a state registers each function under its aliases, too, in any order; ours must win over
+        // the alias that `to_char` has.
+        for function in crate::presto::functions::all() {
+            context.register_udf(function);
+        }
+        context
+    }
+
+    /// Returns the state that table scans take their Parquet settings from.
+    pub(super) fn base(&self) -> &SessionState {
+        &self.base
+    }
+}
+
+fn build_runtime(config: &QueryConfig) -> Result<Arc<RuntimeEnv>> {
+    let spill = DiskManagerBuilder::default().with_mode(DiskManagerMode::OsTmpDirectory);
+    RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(config.memory_limit_bytes)))
+        .with_disk_manager_builder(spill)
+        .build_arc()
+        .map_err(|error| Error::Internal {
+            message: format!("cannot build the runtime: {error}"),
+        })
+}

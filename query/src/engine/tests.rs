@@ -1,0 +1,135 @@
+use arrow::util::pretty::pretty_format_batches;
+use lake::StorageConfig;
+
+use super::*;
+
+async fn engine() -> QueryEngine {
+    let lake = Lake::open(&StorageConfig::for_url("memory://"))
+        .await
+        .unwrap();
+    QueryEngine::new(lake, QueryConfig::default()).unwrap()
+}
+
+async fn text(engine: &QueryEngine, sql: &str) -> String {
+    pretty_format_batches(&engine.collect(sql).await.unwrap())
+        .unwrap()
+        .to_string()
+}
+
+async fn with_rows() -> QueryEngine {
+    let engine = engine().await;
+    let script = "CREATE SCHEMA lake.s;
+        CREATE TABLE lake.s.t (id integer NOT NULL COMMENT 'key', name varchar, at timestamp(6)) COMMENT 'a; b';
+        INSERT INTO lake.s.t VALUES (1, 'one', TIMESTAMP '2026-01-01 00:00:00');
+        INSERT INTO lake.s.t (name, id) SELECT 'two', 2";
+    engine.execute_script(script).await.unwrap();
+    engine
+}
+
+#[tokio::test]
+async fn rows_are_stored_and_read() {
+    let engine = with_rows().await;
+    let rows = text(
+        &engine,
+        "SELECT id, upper(name), at FROM lake.s.T ORDER BY id DESC",
+    )
+    .await;
+    assert_eq!(
+        rows,
+        "+----+-------+---------------------+\n\
+         | id | _col1 | at                  |\n\
+         +----+-------+---------------------+\n\
+         | 2  | TWO   |                     |\n\
+         | 1  | ONE   | 2026-01-01T00:00:00 |\n\
+         +----+-------+---------------------+"
+    );
+}
+
+#[tokio::test]
+async fn an_old_version_is_read_as_it_was() {
+    let engine = with_rows().await;
+    let count = |sql: &'static str| {
+        let engine = engine.clone();
+        async move {
+            let batches = engine.collect(sql).await.unwrap();
+            batches.iter().map(RecordBatch::num_rows).sum::<usize>()
+        }
+    };
+    assert_eq!(count("SELECT * FROM lake.s.t FOR VERSION AS OF 0").await, 0);
+    assert_eq!(count("SELECT * FROM lake.s.t FOR VERSION AS OF 1").await, 1);
+    assert_eq!(count("SELECT * FROM lake.s.t").await, 2);
+    assert!(
+        engine
+            .collect("SELECT * FROM lake.s.t FOR VERSION AS OF 9")
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn names_are_listed() {
+    let engine = with_rows().await;
+    assert!(text(&engine, "SHOW CATALOGS").await.contains("lake"));
+    assert!(
+        text(&engine, "SHOW SCHEMAS FROM lake")
+            .await
+            .contains("information_schema")
+    );
+    assert!(
+        text(&engine, "SHOW TABLES FROM lake.s LIKE 't%'")
+            .await
+            .contains("| t ")
+    );
+    let described = text(&engine, "DESCRIBE lake.s.t").await;
+    assert!(
+        described.contains("timestamp(6)") && described.contains("key"),
+        "{described}"
+    );
+    assert!(
+        text(&engine, "SHOW CREATE TABLE lake.s.t")
+            .await
+            .contains("id integer NOT NULL")
+    );
+}
+
+#[tokio::test]
+async fn wrong_statements_are_named() {
+    let engine = with_rows().await;
+    let fails = |sql: &'static str| {
+        let engine = engine.clone();
+        async move {
+            let error = engine.collect(sql).await.unwrap_err();
+            let source =
+                std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
+            format!("{error} {source}")
+        }
+    };
+    assert!(fails("SELEKT 1").await.contains("SELEKT"));
+    assert!(fails("SELECT nope FROM lake.s.t").await.contains("nope"));
+    assert!(fails("SELECT * FROM lake.s.tt").await.contains("s.tt"));
+    assert!(fails("SELECT * FROM t").await.contains("needs a schema"));
+    assert!(
+        fails("SELECT * FROM lake.s.t TABLESAMPLE BERNOULLI (10)")
+            .await
+            .contains("TABLESAMPLE")
+    );
+    assert!(
+        fails("DELETE FROM lake.s.t")
+            .await
+            .contains("not supported")
+    );
+}
+
+#[tokio::test]
+async fn quotes_in_literals_survive_every_rewrite() {
+    let engine = with_rows().await;
+    for sql in [
+        "SELECT 'it''s' AS s, 1e0 AS d",
+        "SELECT 'it''s' AS s, count(*) AS n FROM lake.s.t FOR VERSION AS OF 1",
+        "EXECUTE IMMEDIATE 'SELECT ''it''''s'' AS s, 1e0 AS d'",
+        "EXECUTE IMMEDIATE 'SELECT ? AS s, 1e0 AS d' USING 'it''s'",
+    ] {
+        let rows = text(&engine, sql).await;
+        assert!(rows.contains("it's"), "{sql}: {rows}");
+    }
+}

@@ -1,0 +1,107 @@
+//! Presto functions that need the types of their arguments.
+
+mod dates;
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, StringArray};
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+
+use super::types::type_name;
+
+/// Returns the functions to register; they replace those of the same name.
+pub fn all() -> Vec<ScalarUDF> {
+    let simple = |name, arguments, returns, run| {
+        ScalarUDF::from(Simple {
+            name,
+            signature: Signature::any(arguments, Volatility::Immutable),
+            returns,
+            run,
+        })
+    };
+    vec![
+        simple("date_add", 3, dates::type_of_third, dates::date_add),
+        simple("date_diff", 3, bigint, dates::date_diff),
+        simple("date_format", 2, varchar, dates::date_format),
+        simple("date_trunc", 2, dates::type_of_second, dates::date_trunc),
+        simple("typeof", 1, varchar, type_of),
+    ]
+}
+
+/// A function of whole arrays.
+#[derive(Debug)]
+struct Simple {
+    name: &'static str,
+    signature: Signature,
+    returns: fn(&[DataType]) -> DataFusionResult<DataType>,
+    run: fn(&[ArrayRef]) -> DataFusionResult<ArrayRef>,
+}
+
+impl PartialEq for Simple {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Simple {}
+
+impl Hash for Simple {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Simple {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> DataFusionResult<DataType> {
+        (self.returns)(arguments)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DataFusionResult<ColumnarValue> {
+        let is_scalar = args
+            .args
+            .iter()
+            .all(|value| matches!(value, ColumnarValue::Scalar(_)));
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let result = (self.run)(&arrays)?;
+        if is_scalar {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
+                &result, 0,
+            )?));
+        }
+        Ok(ColumnarValue::Array(result))
+    }
+}
+
+fn bigint(_: &[DataType]) -> DataFusionResult<DataType> {
+    Ok(DataType::Int64)
+}
+
+fn varchar(_: &[DataType]) -> DataFusionResult<DataType> {
+    Ok(DataType::Utf8)
+}
+
+fn type_of(arguments: &[ArrayRef]) -> DataFusionResult<ArrayRef> {
+    let [value] = arguments else {
+        return datafusion::common::exec_err!("typeof takes one argument");
+    };
+    Ok(Arc::new(StringArray::from(vec![
+        type_name(
+            value.data_type()
+        );
+        value.len()
+    ])))
+}

@@ -1,0 +1,7 @@
+//! What the Presto dialect adds to DataFusion's SQL, as pure functions on text, syntax and types.
+
+pub mod functions;
+pub mod rewrite;
+pub mod split;
+pub mod time_travel;
+pub mod types;

@@ -1,0 +1,85 @@
+//! Every `sql/tests/*.slt` through each door: a bug of the protocol shows as "engine passes, trino fails".
+//!
+//! `SLT_COMPLETE=1` writes the engine's answers into the files.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test program: a panic is a failed trial"
+)]
+
+mod doors;
+
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use sqllogictest::Runner;
+
+use crate::doors::{Door, EngineDoor, TrinoDoor};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/tests");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "slt"))
+        .collect();
+    files.sort();
+    let mut trials = Vec::new();
+    for path in files {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let (engine_path, trino_path) = (path.clone(), path);
+        trials.push(Trial::test(format!("engine::{name}"), move || {
+            run::<EngineDoor>(&engine_path)
+        }));
+        trials.push(Trial::test(format!("trino::{name}"), move || {
+            run::<TrinoDoor>(&trino_path)
+        }));
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn run<D: Door>(path: &Path) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let house = doors::House::start().await;
+        let url = house.url.clone();
+        let engine = house.engine.clone();
+        let mut runner = Runner::new(|| {
+            let door = D::open(engine.clone(), url.clone());
+            async move { Ok(door) }
+        });
+        runner.with_column_validator(|_, _| true);
+        let result = if D::COMPLETES && is_completing() {
+            runner
+                .update_test_file(
+                    path,
+                    " ",
+                    sqllogictest::default_validator,
+                    sqllogictest::default_normalizer,
+                    |_, _| true,
+                )
+                .await
+                .map_err(|error| Failed::from(error.to_string()))
+        } else {
+            runner
+                .run_file_async(path)
+                .await
+                .map_err(|error| Failed::from(error.to_string()))
+        };
+        house.stop().await;
+        result
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a switch of the test run, as in insta"
+)]
+fn is_completing() -> bool {
+    std::env::var("SLT_COMPLETE").is_ok()
+}
