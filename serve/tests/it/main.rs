@@ -1,0 +1,9 @@
+//! The whole house, driven from outside, and the rules of the repository.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod house;
+mod kill;
+mod sandbox;
+mod tidy;
+mod trino_python;
