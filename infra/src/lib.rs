@@ -1,0 +1,8 @@
+#![doc = include_str!("../README.md")]
+
+pub mod document_store;
+pub mod s3_server;
+
+mod error;
+
+pub use crate::error::{Error, Result};
