@@ -139,6 +139,7 @@ impl House {
             );
         }
         self.doors.cancel();
+        self.engine.registry().shutdown().await;
         if tokio::time::timeout(DRAIN_DEADLINE, self.door_tasks.wait())
             .await
             .is_err()
@@ -166,7 +167,10 @@ async fn supervise<F, Fut>(
             outcome = service() => outcome,
             () = shutdown.cancelled() => break,
         };
-        let Err(error) = outcome else { break };
+        let Err(error) = outcome else {
+            status.set_health(name, Health::Finished);
+            return;
+        };
         let reason = format!("{error:#}");
         tracing::warn!(service = name, error = %reason, pause_s = pause.as_secs(), "service failed, retrying");
         status.set_health(name, Health::Degraded(reason));

@@ -47,6 +47,8 @@ pub enum Health {
     Running,
     /// Retrying on its own; the reason is for people.
     Degraded(String),
+    /// Its work is done.
+    Finished,
     /// Ended as asked.
     Stopped,
 }

@@ -14,7 +14,10 @@ pub fn init_logging(config: &LogConfig) -> Result<()> {
     let filter = EnvFilter::try_new(&config.filter)
         .with_context(|| format!("`log.filter` is `{}`", config.filter))?;
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = fmt::layer().with_writer(std::io::stderr).with_target(true);
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let layer = fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(is_terminal);
     // An error only means that a subscriber is there already, as in tests.
     let _ = match config.format {
         LogFormat::Text => registry.with(layer.compact()).try_init(),

@@ -1,5 +1,5 @@
 -- name: tables/airlines
--- does: creates the table of the carriers flights name
+-- does: creates the table of carriers by code
 -- reads:
 -- writes: lake.flights.airlines
 -- params:
@@ -9,4 +9,4 @@ CREATE TABLE IF NOT EXISTS lake.flights.airlines (
     carrier varchar COMMENT 'two-letter code',
     name    varchar COMMENT 'full name'
 )
-COMMENT 'The carriers flights name';
+COMMENT 'Carriers by code';
