@@ -88,8 +88,12 @@ pub async fn start(config: Config) -> Result<House> {
 
     let (writers, doors) = (CancellationToken::new(), CancellationToken::new());
     let (writer_tasks, door_tasks) = (TaskTracker::new(), TaskTracker::new());
+    let is_loopback = address.ip().is_loopback();
     let router = web::router(engine.clone(), Arc::clone(&status), metrics)
-        .merge(query::trino::router(engine.clone()));
+        .merge(query::trino::router(engine.clone()))
+        .layer(axum::middleware::from_fn(move |request, next| {
+            web::same_site::guard(is_loopback, request, next)
+        }));
     let serving =
         axum::serve(listener, router).with_graceful_shutdown(doors.clone().cancelled_owned());
     door_tasks.spawn(async move {

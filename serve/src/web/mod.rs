@@ -1,5 +1,6 @@
 //! The HTTP door for people and scripts: the status page, the `/sql` API, health and metrics.
 
+pub(crate) mod same_site;
 mod sql_api;
 mod status_page;
 
