@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
-use lake::AsOf;
+use lake::{AsOf, Lake, TableName, TableSnapshot};
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, context};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use super::Web;
 
 const TEMPLATE: &str = include_str!("../../templates/status.html");
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct TableRow {
     name: String,
     comment: String,
@@ -60,13 +60,22 @@ async fn tables(web: &Web) -> lake::Result<Vec<TableRow>> {
     let mut rows = Vec::new();
     for database in lake.catalog().databases().await? {
         for entry in lake.catalog().tables(&database.name).await? {
-            let snapshot = lake
-                .table(&entry.name)
-                .await?
-                .snapshot(AsOf::Latest)
-                .await?;
+            let name = entry.name.to_string();
+            let snapshot = match latest(lake, &entry.name).await {
+                Ok(snapshot) => snapshot,
+                Err(error) => {
+                    tracing::warn!(table = %name, error = %error, "table cannot be read");
+                    let comment = "cannot be read; the log says why".to_owned();
+                    rows.push(TableRow {
+                        name,
+                        comment,
+                        ..TableRow::default()
+                    });
+                    continue;
+                }
+            };
             rows.push(TableRow {
-                name: entry.name.to_string(),
+                name,
                 comment: entry.comment.unwrap_or_default(),
                 version: snapshot.version(),
                 rows: snapshot.row_count().map_or_else(|| "?".to_owned(), grouped),
@@ -76,6 +85,10 @@ async fn tables(web: &Web) -> lake::Result<Vec<TableRow>> {
         }
     }
     Ok(rows)
+}
+
+async fn latest(lake: &Lake, name: &TableName) -> lake::Result<TableSnapshot> {
+    lake.table(name).await?.snapshot(AsOf::Latest).await
 }
 
 /// Returns `336776` as `336,776`.
