@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod document_store;
+pub mod kafka_broker;
 pub mod s3_server;
 
 mod error;
