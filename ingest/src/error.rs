@@ -33,6 +33,41 @@ pub enum Error {
         /// The table.
         table: lake::TableName,
     },
+    /// Kafka did not do what we asked.
+    #[error("{action} `{topic}` at `{brokers}` failed")]
+    Kafka {
+        /// What we were doing.
+        action: &'static str,
+        /// The topic.
+        topic: String,
+        /// Bootstrap servers.
+        brokers: String,
+        /// librdkafka's answer.
+        #[source]
+        source: rdkafka::error::KafkaError,
+    },
+    /// No broker answered.
+    #[error("no Kafka broker answers at `{brokers}`")]
+    NoBroker {
+        /// Bootstrap servers.
+        brokers: String,
+    },
+    /// A table's columns cannot be filled from JSON.
+    #[error("table `{table}` cannot be filled from JSON events: {reason}")]
+    Undecodable {
+        /// The table.
+        table: lake::TableName,
+        /// What arrow-json says.
+        reason: String,
+    },
+    /// Another process stored records of the same partitions; reading starts again behind them.
+    #[error("another process stored records of topic `{topic}` in table `{table}` meanwhile")]
+    Overtaken {
+        /// The topic.
+        topic: String,
+        /// The table.
+        table: lake::TableName,
+    },
     /// The lake refused.
     #[error(transparent)]
     Lake(#[from] lake::Error),
@@ -42,4 +77,26 @@ pub enum Error {
         /// What we did not expect.
         message: String,
     },
+}
+
+impl Error {
+    /// Returns a constructor for errors of one Kafka request.
+    pub(crate) fn kafka<'a>(
+        action: &'static str,
+        topic: &'a str,
+        brokers: &'a str,
+    ) -> impl FnOnce(rdkafka::error::KafkaError) -> Self + 'a {
+        move |source| Self::Kafka {
+            action,
+            topic: topic.to_owned(),
+            brokers: brokers.to_owned(),
+            source,
+        }
+    }
+
+    pub(crate) fn internal(message: impl std::fmt::Display) -> Self {
+        Self::Internal {
+            message: message.to_string(),
+        }
+    }
 }

