@@ -44,7 +44,7 @@ pub enum Error {
         brokers: String,
         /// librdkafka's answer.
         #[source]
-        source: rdkafka::error::KafkaError,
+        source: Box<rdkafka::error::KafkaError>,
     },
     /// No broker answered.
     #[error("no Kafka broker answers at `{brokers}`")]
@@ -90,7 +90,7 @@ impl Error {
             action,
             topic: topic.to_owned(),
             brokers: brokers.to_owned(),
-            source,
+            source: Box::new(source),
         }
     }
 

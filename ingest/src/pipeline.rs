@@ -17,6 +17,7 @@ use chrono::Utc;
 use lake::{AppendCommit, AppendOutcome, LakeTable};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -271,31 +272,37 @@ pub async fn ensure_topic(
     config: &IngestConfig,
     topic: &str,
 ) -> Result<String> {
+    let cluster = cluster_id(kafka, config.broker_timeout).await?;
     let fail = || Error::kafka("creating topic", topic, &kafka.brokers);
     let admin: AdminClient<DefaultClientContext> = kafka.client(&[]).create().map_err(fail())?;
-    let admin = Arc::new(admin);
-    let (asking, timeout) = (Arc::clone(&admin), config.broker_timeout);
-    let cluster = tokio::task::spawn_blocking(move || asking.inner().fetch_cluster_id(timeout))
-        .await
-        .map_err(Error::internal)?
-        .ok_or_else(|| Error::NoBroker {
-            brokers: kafka.brokers.clone(),
-        })?;
     // -1 leaves the number of copies to the cluster.
     let new = NewTopic::new(topic, 1, TopicReplication::Fixed(-1));
-    let options = AdminOptions::new().request_timeout(Some(timeout));
+    let options = AdminOptions::new().request_timeout(Some(config.broker_timeout));
     let outcomes = admin.create_topics([&new], &options).await;
+    // Closing waits for the client's threads.
+    let closed = tokio::task::spawn_blocking(move || drop(admin)).await;
+    closed.map_err(Error::internal)?;
     for outcome in outcomes.map_err(fail())? {
         match outcome {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((_, code)) => return Err(fail()(KafkaError::AdminOp(code))),
         }
     }
-    // Closing waits for the client's threads.
-    tokio::task::spawn_blocking(move || drop(admin))
-        .await
-        .map_err(Error::internal)?;
     Ok(cluster)
+}
+
+/// Returns the id of the cluster that answers.
+///
+/// # Errors
+/// [`Error::NoBroker`] when none answers in time.
+pub async fn cluster_id(kafka: &KafkaConfig, timeout: Duration) -> Result<String> {
+    let fail = Error::kafka("connecting to", "Kafka", &kafka.brokers);
+    let consumer: BaseConsumer = kafka.client(&[]).create().map_err(fail)?;
+    let asked = tokio::task::spawn_blocking(move || consumer.client().fetch_cluster_id(timeout));
+    let cluster = asked.await.map_err(Error::internal)?;
+    cluster.ok_or_else(|| Error::NoBroker {
+        brokers: kafka.brokers.clone(),
+    })
 }
 
 #[cfg(test)]

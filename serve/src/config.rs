@@ -1,12 +1,15 @@
 //! Layered configuration: defaults, then a TOML file, then `LAKEHOUSE__…` variables, then flags.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use chrono::NaiveDate;
 use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
 };
+use ingest::replay::ReplaySpeed;
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be configured, one section per crate.
@@ -21,8 +24,16 @@ pub struct Config {
     pub http: HttpConfig,
     /// Where the tables live; an empty URL means the folder `lake` in `data_dir`.
     pub storage: lake::StorageConfig,
+    /// Kafka; empty brokers mean the embedded one.
+    pub kafka: ingest::KafkaConfig,
+    /// How topics become tables.
+    pub ingest: ingest::IngestConfig,
     /// SQL engine limits.
     pub query: query::QueryConfig,
+    /// Training and prediction.
+    pub ml: ml::MlConfig,
+    /// Where predictions are stored; an empty URI means the embedded document store.
+    pub mongodb: ml::MongoConfig,
     /// The built-in flights application.
     pub flights: FlightsConfig,
     /// Logging.
@@ -39,15 +50,51 @@ pub struct HttpConfig {
     pub port: u16,
 }
 
-/// The built-in application: the flights of one year.
+/// The built-in application: the flights of one year, part history, part replayed, and a model of their delays.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlightsConfig {
-    /// Whether `up` creates and loads the flights tables at all.
+    /// Whether `up` runs it at all.
     pub enabled: bool,
-    /// First departure date that is not loaded; none loads the whole year.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub history_until: Option<chrono::NaiveDate>,
+    /// First departure date that arrives through Kafka instead of as history.
+    pub history_until: NaiveDate,
+    /// Whether the flights from then on are replayed; otherwise all of them are history.
+    pub replay: bool,
+    /// Hours of 2013 in a second, or `max`.
+    #[serde(with = "speed")]
+    pub replay_speed: ReplaySpeed,
+    /// Topic of the replayed flights.
+    pub topic: String,
+}
+
+/// A speed as it is written in TOML: a number or a text.
+mod speed {
+    use ingest::replay::ReplaySpeed;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Number(f64),
+        Text(String),
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        speed: &ReplaySpeed,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(speed)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<ReplaySpeed, D::Error> {
+        let text = match Written::deserialize(deserializer)? {
+            Written::Number(hours) => hours.to_string(),
+            Written::Text(text) => text,
+        };
+        text.parse().map_err(de::Error::custom)
+    }
 }
 
 /// What is logged and how; logs go to standard error.
@@ -76,7 +123,11 @@ impl Default for Config {
             data_dir: PathBuf::from("lakehouse-data"),
             http: HttpConfig::default(),
             storage: lake::StorageConfig::default(),
+            kafka: ingest::KafkaConfig::default(),
+            ingest: ingest::IngestConfig::default(),
             query: query::QueryConfig::default(),
+            ml: ml::MlConfig::default(),
+            mongodb: ml::MongoConfig::default(),
             flights: FlightsConfig::default(),
             log: LogConfig::default(),
         }
@@ -96,7 +147,10 @@ impl Default for FlightsConfig {
     fn default() -> Self {
         Self {
             enabled: true,
-            history_until: None,
+            history_until: NaiveDate::from_ymd_opt(2013, 12, 1).unwrap_or_default(),
+            replay: true,
+            replay_speed: ReplaySpeed::HoursPerSecond(1.0),
+            topic: "flight-events".to_owned(),
         }
     }
 }
@@ -104,7 +158,7 @@ impl Default for FlightsConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self {
-            filter: "info,rustls=warn,hyper=warn,h2=warn".to_owned(),
+            filter: "info,rustls=warn,hyper=warn,h2=warn,librdkafka=error,mongodb=warn".to_owned(),
             format: LogFormat::Text,
         }
     }
@@ -123,11 +177,16 @@ impl Config {
             }
             layers = layers.merge(Toml::file_exact(path));
         }
-        let config: Self = layers
+        let mut config: Self = layers
             .merge(Env::prefixed("LAKEHOUSE__").split("__"))
             .extract()
             .map_err(|error| anyhow::anyhow!("{error}"))
             .context("the configuration cannot be used")?;
+        // Names of variables have no dots: `…KAFKA__CLIENT__SASL_USERNAME` means `sasl.username`.
+        let client = std::mem::take(&mut config.kafka.client).into_iter();
+        config.kafka.client = client
+            .map(|(key, value)| (key.replace('_', "."), value))
+            .collect();
         config.check()?;
         Ok(config)
     }
@@ -143,6 +202,24 @@ impl Config {
         if self.data_dir.as_os_str().is_empty() {
             bail!("`data_dir` is empty");
         }
+        let mut topics = BTreeSet::new();
+        for stream in self.streams() {
+            if let Err(error) = stream.table.parse::<lake::TableName>() {
+                bail!(
+                    "`ingest.streams` names the table `{}`: {error}",
+                    stream.table
+                );
+            }
+            if stream.topic.is_empty() {
+                bail!("the topic of table `{}` is empty", stream.table);
+            }
+            if !topics.insert(stream.topic.clone()) {
+                bail!(
+                    "topic `{}` is stored twice; one pipeline reads a topic",
+                    stream.topic
+                );
+            }
+        }
         Ok(())
     }
 
@@ -155,6 +232,25 @@ impl Config {
             toml::Value::try_from(self).context("cannot write the configuration as TOML")?;
         redact("", &mut value);
         toml::to_string_pretty(&value).context("cannot write the configuration as TOML")
+    }
+
+    /// Returns the topics to store: the configured ones and the replayed flights.
+    #[must_use]
+    pub fn streams(&self) -> Vec<ingest::StreamConfig> {
+        let mut streams = self.ingest.streams.clone();
+        if self.flights.enabled {
+            streams.push(ingest::StreamConfig {
+                topic: self.flights.topic.clone(),
+                table: "flights.flights".to_owned(),
+            });
+        }
+        streams
+    }
+
+    /// Returns how the ml crate reaches Kafka.
+    #[must_use]
+    pub fn ml_kafka(&self) -> ml::KafkaClient {
+        ml::KafkaClient::new(&self.kafka.brokers, self.kafka.client.clone())
     }
 
     /// Returns the storage settings with the embedded default filled in.
@@ -202,9 +298,12 @@ mod tests {
         let mut config = Config::default();
         config.storage.s3.secret_access_key = Some("hush".to_owned());
         config.storage.s3.endpoint = Some("https://user:hush@s3.example/".to_owned());
+        config.mongodb.uri = "mongodb://user:hush@db.example/x".to_owned();
+        let password = ("sasl.password".to_owned(), "hush".to_owned());
+        config.kafka.client.extend([password]);
         let text = config.to_redacted_toml().unwrap();
         assert!(!text.contains("hush"), "{text}");
-        assert!(text.contains("s3.example") && text.contains("enabled"));
+        assert!(text.contains("s3.example") && text.contains("db.example"));
     }
 
     #[test]

@@ -1,31 +1,34 @@
 //! Starts and stops the whole house.
 //!
 //! ```text
-//! start   storage -> catalog -> SQL engine -> HTTP doors -> tables -> history, in the background
-//! stop    the loader first, then the doors
+//! start   stand-ins -> storage -> catalog -> SQL engine -> tables -> HTTP doors -> workers
+//! stop    workers first (they store what they have), then the doors, then the stand-ins
 //! ```
-//!
-//! A background service runs under `supervise`: a failure makes it degraded, is logged, and is retried with
-//! growing pauses, so that a store that comes back heals without us.
 
-use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use lake::Lake;
+use ml::ModelRegistry;
 use query::QueryEngine;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::embedded::{Embedded, Endpoints};
+use crate::predictions::Predictions;
 use crate::status::{Health, Status};
+use crate::workers::Workers;
 use crate::{flights, telemetry, web};
 
-/// How long services may take to finish what they do.
+/// How long the doors may take to finish what they serve.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+/// How long workers may take to store what they have.
+const WORKERS_DEADLINE: Duration = Duration::from_secs(20);
 
 /// A running lakehouse.
 #[derive(Debug)]
@@ -38,11 +41,15 @@ pub struct House {
     pub url: String,
     /// Where the tables are.
     pub storage_url: String,
+    /// Bootstrap servers of the Kafka in use.
+    pub kafka: String,
+    data_dir: PathBuf,
+    embedded: Embedded,
     /// Cancelled first: whatever writes returns.
-    writers: CancellationToken,
+    workers: CancellationToken,
     /// Cancelled second: no new requests.
     doors: CancellationToken,
-    writer_tasks: TaskTracker,
+    worker_tasks: TaskTracker,
     door_tasks: TaskTracker,
 }
 
@@ -50,50 +57,67 @@ pub struct House {
 ///
 /// # Errors
 /// Whatever cannot heal by itself: a port in use, a folder that cannot be written, an unsafe store.
-pub async fn start(config: Config) -> Result<House> {
+pub async fn start(mut config: Config) -> Result<House> {
     config.check()?;
     let metrics = telemetry::metrics_handle()?;
     let status = Status::new();
 
     // The port is taken first: it is the most frequent conflict and the cheapest to report.
-    let address = SocketAddr::new(
-        config.http.host.parse().context("`http.host`")?,
-        config.http.port,
-    );
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on `{address}`"))?;
-    let url = format!(
-        "http://{}",
-        listener
-            .local_addr()
-            .context("cannot read the bound address")?
-    );
+    let host = config.http.host.parse().context("`http.host`")?;
+    let address = SocketAddr::new(host, config.http.port);
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| format!("cannot listen on `{address}`"))?;
+    let bound = listener.local_addr();
+    let url = format!("http://{}", bound.context("cannot read the bound address")?);
 
     let lake = Lake::open(&config.effective_storage())
         .await
         .context("cannot open the lake")?;
     let storage_url = lake.storage().root_url().to_string();
-    let kind = if storage_url.starts_with("file:") {
-        "folder"
-    } else {
-        "object store"
-    };
+    let is_folder = storage_url.starts_with("file:");
+    let kind = if is_folder { "folder" } else { "object store" };
     status.set_service("storage", kind, &storage_url, Health::Running);
     let engine =
         QueryEngine::new(lake, config.query.clone()).context("cannot start the SQL engine")?;
-    if config.flights.enabled {
-        flights::create_tables(&engine).await?;
-    }
+    let registry = ModelRegistry::new(engine.lake().storage().object_store());
+    flights::create_tables(&engine, &config.flights).await?;
 
-    let (writers, doors) = (CancellationToken::new(), CancellationToken::new());
-    let (writer_tasks, door_tasks) = (TaskTracker::new(), TaskTracker::new());
+    let embedded = Embedded::start(&mut config).await?;
+    let kind = |is_embedded| if is_embedded { "stand-in" } else { "external" };
+    let kafka = config.kafka.brokers.clone();
+    let mongodb = without_credentials(&config.mongodb.uri);
+    let (broker, documents) = (kind(embedded.has_broker()), kind(embedded.has_documents()));
+    status.set_service("kafka", broker, &kafka, Health::Starting);
+    status.set_service("mongodb", documents, &mongodb, Health::Starting);
+    let endpoints = Endpoints {
+        http: url.clone(),
+        kafka: kafka.clone(),
+        mongodb,
+    };
+    endpoints.write(&config.data_dir)?;
+
+    let config = Arc::new(config);
+    let predictions = Arc::new(Predictions::new(
+        registry,
+        config.ml_kafka(),
+        config.ml.clone(),
+        config.mongodb.clone(),
+    ));
+    let (stop_workers, doors) = (CancellationToken::new(), CancellationToken::new());
+    let (worker_tasks, door_tasks) = (TaskTracker::new(), TaskTracker::new());
     let is_loopback = address.ip().is_loopback();
-    let router = web::router(engine.clone(), Arc::clone(&status), metrics)
-        .merge(query::trino::router(engine.clone()))
-        .layer(axum::middleware::from_fn(move |request, next| {
-            web::same_site::guard(is_loopback, request, next)
-        }));
+    let router = web::router(web::Web {
+        engine: engine.clone(),
+        status: Arc::clone(&status),
+        metrics,
+        predictions: Arc::clone(&predictions),
+        flights: config.flights.enabled,
+        url: url.clone(),
+    })
+    .merge(query::trino::router(engine.clone()))
+    .layer(axum::middleware::from_fn(move |request, next| {
+        web::same_site::guard(is_loopback, request, next)
+    }));
     let serving =
         axum::serve(listener, router).with_graceful_shutdown(doors.clone().cancelled_owned());
     door_tasks.spawn(async move {
@@ -103,86 +127,82 @@ pub async fn start(config: Config) -> Result<House> {
     });
     status.set_service("http", "built in", &url, Health::Running);
 
-    if config.flights.enabled {
-        status.set_service("history", "built in", "flights of 2013", Health::Starting);
-        let (engine, flights, loading) =
-            (engine.clone(), config.flights.clone(), Arc::clone(&status));
-        let load = move || flights::load(engine.clone(), flights.clone(), Arc::clone(&loading));
-        writer_tasks.spawn(supervise(
-            "history",
-            Arc::clone(&status),
-            writers.clone(),
-            load,
-        ));
-    }
-    writer_tasks.close();
+    let workers = Workers::new(
+        Arc::clone(&config),
+        engine.clone(),
+        Arc::clone(&status),
+        predictions,
+        stop_workers.clone(),
+    )?;
+    workers.start(&worker_tasks)?;
+    worker_tasks.close();
     door_tasks.close();
-    tracing::info!(url = %url, lake = %storage_url, "lakehouse is up");
+    tracing::info!(url = %url, lake = %storage_url, kafka = %kafka, "lakehouse is up");
     Ok(House {
         engine,
         status,
         url,
         storage_url,
-        writers,
+        kafka,
+        data_dir: config.data_dir.clone(),
+        embedded,
+        workers: stop_workers,
         doors,
-        writer_tasks,
+        worker_tasks,
         door_tasks,
     })
 }
 
 impl House {
-    /// Stops the loader, then the doors; returns when all have drained or the deadline passed.
+    /// Stops the workers, then the doors, then the stand-ins; returns when all have drained or the deadlines passed.
     pub async fn stop(self) {
-        self.writers.cancel();
-        if tokio::time::timeout(DRAIN_DEADLINE, self.writer_tasks.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                "the loader is still busy; it goes on from its last commit at the next start"
-            );
+        Endpoints::remove(&self.data_dir);
+        self.workers.cancel();
+        let drained = tokio::time::timeout(WORKERS_DEADLINE, self.worker_tasks.wait()).await;
+        if drained.is_err() {
+            tracing::warn!(services = ?self.busy(), "still busy; they go on from their last commit at the next start");
         }
         self.doors.cancel();
         self.engine.registry().shutdown().await;
-        if tokio::time::timeout(DRAIN_DEADLINE, self.door_tasks.wait())
-            .await
-            .is_err()
-        {
+        let drained = tokio::time::timeout(DRAIN_DEADLINE, self.door_tasks.wait()).await;
+        if drained.is_err() {
             tracing::warn!("requests are still running and are cut off");
         }
+        self.embedded.shutdown().await;
         tracing::info!("lakehouse is down");
+    }
+
+    fn busy(&self) -> Vec<String> {
+        let built_in = self.status.snapshot().services.into_iter();
+        let busy = built_in.filter(|service| {
+            service.kind == "built in"
+                && service.name != "http"
+                && service.health == Health::Running
+        });
+        busy.map(|service| service.name).collect()
     }
 }
 
-/// Runs `service` again and again until it returns `Ok` or `shutdown` is cancelled.
-async fn supervise<F, Fut>(
-    name: &'static str,
-    status: Arc<Status>,
-    shutdown: CancellationToken,
-    mut service: F,
-) where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Result<()>>,
-{
-    let mut pause = Duration::from_secs(1);
-    while !shutdown.is_cancelled() {
-        status.set_health(name, Health::Running);
-        let outcome = tokio::select! {
-            outcome = service() => outcome,
-            () = shutdown.cancelled() => break,
-        };
-        let Err(error) = outcome else {
-            status.set_health(name, Health::Finished);
-            return;
-        };
-        let reason = format!("{error:#}");
-        tracing::warn!(service = name, error = %reason, pause_s = pause.as_secs(), "service failed, retrying");
-        status.set_health(name, Health::Degraded(reason));
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = shutdown.cancelled() => {}
+/// Returns `uri` without user and password.
+fn without_credentials(uri: &str) -> String {
+    match url::Url::parse(uri) {
+        Ok(mut url) if !url.username().is_empty() => {
+            let stripped = url.set_password(None).and_then(|()| url.set_username(""));
+            stripped.map_or_else(|()| String::new(), |()| url.to_string())
         }
-        pause = (pause * 2).min(Duration::from_secs(30));
+        _ => uri.to_owned(),
     }
-    status.set_health(name, Health::Stopped);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_not_shown() {
+        let uri = "mongodb://user:hush@db.example:27017/x";
+        assert_eq!(without_credentials(uri), "mongodb://db.example:27017/x");
+        let plain = "mongodb://127.0.0.1:9/?directConnection=true";
+        assert_eq!(without_credentials(plain), plain);
+    }
 }

@@ -22,6 +22,21 @@ pub struct StatusSnapshot {
     pub replay: Progress,
     /// What training is doing, in words; empty when idle.
     pub training: String,
+    /// The topics this house reads, as last seen.
+    pub topics: Vec<TopicStatus>,
+}
+
+/// How far a topic is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TopicStatus {
+    /// Name of the topic.
+    pub topic: String,
+    /// Who reads it: a table or the predictor.
+    pub reader: String,
+    /// Records kept by the broker, over all partitions.
+    pub records: u64,
+    /// Records not yet read.
+    pub lag: u64,
 }
 
 /// One service or outside system.
@@ -114,6 +129,11 @@ impl Status {
     /// Records how much was replayed.
     pub fn set_replay(&self, done: u64, total: u64) {
         self.inner.write().replay = Progress { done, total };
+    }
+
+    /// Replaces what was known of the topics.
+    pub fn set_topics(&self, topics: Vec<TopicStatus>) {
+        self.inner.write().topics = topics;
     }
 
     /// Says what training is doing; empty when idle.

@@ -42,3 +42,17 @@ pub fn metrics_handle() -> Result<PrometheusHandle> {
     *slot = Some(handle.clone());
     Ok(handle)
 }
+
+/// Returns the message with those of its causes, each said once.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        source = cause.source();
+    }
+    message
+}

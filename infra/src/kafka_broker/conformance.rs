@@ -486,6 +486,10 @@ async fn stand_in_conforms() -> Result<()> {
     Ok(())
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test's own switch, not configuration"
+)]
 #[tokio::test(flavor = "multi_thread")]
 async fn real_server_conforms_when_configured() -> Result<()> {
     let Ok(brokers) = std::env::var("LAKEHOUSE_TEST_KAFKA_BROKERS") else {

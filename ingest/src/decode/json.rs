@@ -3,6 +3,8 @@
 //! Fields are matched by name; a field the table does not have is left out, a column the event does not have is null.
 //! All events are decoded at once; only when one does not fit are they halved until the ones to blame stand alone.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, BinaryArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
@@ -22,7 +24,7 @@ impl JsonDecoder {
     /// # Errors
     /// [`Error::Undecodable`] for a column type that JSON cannot fill.
     pub(crate) fn new(schema: SchemaRef, table: &lake::TableName) -> Result<Self> {
-        let builder = ReaderBuilder::new(schema.clone());
+        let builder = ReaderBuilder::new(Arc::clone(&schema));
         let built = builder.build_decoder();
         built.map_err(|error| Error::Undecodable {
             table: table.clone(),
@@ -65,7 +67,7 @@ impl JsonDecoder {
         positions: &[usize],
     ) -> Result<Option<RecordBatch>, ArrowError> {
         let refuse = |what: &str| Err(ArrowError::JsonError(what.to_owned()));
-        let mut decoder = ReaderBuilder::new(self.schema.clone())
+        let mut decoder = ReaderBuilder::new(Arc::clone(&self.schema))
             .with_batch_size(positions.len().saturating_add(1))
             .build_decoder()?;
         for (done, position) in positions.iter().enumerate() {
@@ -93,8 +95,6 @@ fn reason(error: &ArrowError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::AsArray;
     use arrow::datatypes::{DataType, Field, Int32Type, Schema, TimeUnit};
     use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! `lakehouse doctor`: is the storage reachable, and does it keep the promises commits rest on?
+//! `lakehouse doctor`: is each part reachable, and does the storage keep the promises commits rest on?
 
 use std::io::Write;
 use std::time::Instant;
@@ -10,7 +10,13 @@ use lake::{Storage, StorageConfig};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
+use ::ingest::KafkaConfig;
+use ::ingest::pipeline::cluster_id;
+use ml::{MongoConfig, PredictionStore};
+
 use super::Common;
+use crate::config::Config;
+use crate::embedded::Endpoints;
 
 const MEBIBYTE: usize = 1 << 20;
 
@@ -51,7 +57,49 @@ pub(super) async fn run(common: &Common, args: DoctorArgs) -> Result<()> {
     let key = Path::from(format!("_probe/doctor-{}", std::process::id()));
     let outcome = round_trips(store.as_ref(), &key, &mut out).await;
     let _ = store.delete(&key).await;
-    outcome
+    outcome?;
+
+    let begin = Instant::now();
+    if let Some(brokers) = brokers(&config)? {
+        let kafka = KafkaConfig {
+            brokers,
+            client: config.kafka.client.clone(),
+        };
+        let cluster = cluster_id(&kafka, config.ingest.broker_timeout).await?;
+        let address = format!("Kafka {} (cluster {cluster})", kafka.brokers);
+        writeln!(out, "ok  {address:<44} {:>8.1} ms", millis(begin))?;
+    } else {
+        writeln!(out, "--  Kafka: embedded, runs with `lakehouse up`")?;
+    }
+
+    let begin = Instant::now();
+    if let Some(mongodb) = mongodb(&config)? {
+        PredictionStore::connect(&mongodb).await?.ping().await?;
+        writeln!(out, "ok  {:<44} {:>8.1} ms", "MongoDB", millis(begin))?;
+    } else {
+        writeln!(out, "--  MongoDB: embedded, runs with `lakehouse up`")?;
+    }
+    Ok(())
+}
+
+/// Returns the configured brokers, or those of the house that runs on the data folder.
+fn brokers(config: &Config) -> Result<Option<String>> {
+    if !config.kafka.brokers.is_empty() {
+        return Ok(Some(config.kafka.brokers.clone()));
+    }
+    Ok(Endpoints::read(&config.data_dir)?.map(|endpoints| endpoints.kafka))
+}
+
+/// Returns the configured MongoDB, or that of the house that runs on the data folder.
+fn mongodb(config: &Config) -> Result<Option<MongoConfig>> {
+    let mut mongodb = config.mongodb.clone();
+    if mongodb.uri.is_empty() {
+        let Some(endpoints) = Endpoints::read(&config.data_dir)? else {
+            return Ok(None);
+        };
+        mongodb.uri = endpoints.mongodb;
+    }
+    Ok(Some(mongodb))
 }
 
 async fn round_trips(store: &dyn ObjectStore, key: &Path, out: &mut impl Write) -> Result<()> {

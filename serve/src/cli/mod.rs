@@ -5,10 +5,12 @@
 mod config;
 mod doctor;
 mod ingest;
+mod models;
 mod output;
 mod prompt;
 mod sql;
 mod tables;
+mod topics;
 mod up;
 
 use std::path::PathBuf;
@@ -22,12 +24,13 @@ use crate::telemetry;
 
 const EXAMPLES: &str = "\
 Examples:
-  lakehouse up                                    flights, SQL and Trino protocol on one port, data in ./lakehouse-data
+  lakehouse up                                    everything in one process, data in ./lakehouse-data
   lakehouse sql -e \"SELECT carrier, count(*) FROM lake.flights.flights GROUP BY 1\"
   lakehouse sql --server http://127.0.0.1:8080    interactive prompt on a running server
-  lakehouse up --config production.toml           tables on S3 or MinIO";
+  lakehouse up --config production.toml           real Kafka, S3 or MinIO, and MongoDB";
 
-/// A lakehouse with a SQL service: Delta tables on a folder, S3 or MinIO, and Presto-style SQL over them.
+/// A lakehouse with a SQL service: Kafka events and files in Delta tables on a folder, S3 or MinIO, Presto-style SQL over
+/// them, and models that learn from them.
 #[derive(Debug, Parser)]
 #[command(name = "lakehouse", version, about, after_help = EXAMPLES, arg_required_else_help = true)]
 struct Cli {
@@ -53,19 +56,27 @@ struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Load the flights and serve SQL over HTTP and the Trino protocol
+    /// Start everything: ingestion, SQL over HTTP and the Trino protocol, the model, the web pages
     Up(up::UpArgs),
     /// Run SQL on a server or directly on the lake
     Sql(sql::SqlArgs),
     /// Load files into a table, exactly once
     #[command(subcommand)]
     Ingest(ingest::IngestCommand),
+    /// Send a file's rows to a Kafka topic as JSON events
+    Produce(topics::ProduceArgs),
+    /// Print the events of a Kafka topic
+    Consume(topics::ConsumeArgs),
+    /// Train the flight-delay model from a table version
+    Train(models::TrainArgs),
+    /// List the trained models with their scores
+    Models(models::ModelsArgs),
     /// List the tables with their versions and row counts
     Tables(tables::TablesArgs),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Check that the storage is reachable and safe for Delta commits
+    /// Check storage, Kafka and MongoDB: reachable, and safe for what we do with them
     Doctor(doctor::DoctorArgs),
 }
 
@@ -127,6 +138,10 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Up(args) => up::run(&common, args).await,
         Command::Sql(args) => sql::run(&common, args).await,
         Command::Ingest(command) => ingest::run(&common, command).await,
+        Command::Produce(args) => topics::produce(&common, args).await,
+        Command::Consume(args) => topics::consume(&common, args).await,
+        Command::Train(args) => models::train(&common, args).await,
+        Command::Models(args) => models::list(&common, args).await,
         Command::Tables(args) => tables::run(&common, args).await,
         Command::Config(command) => config::run(&common, command),
         Command::Doctor(args) => doctor::run(&common, args).await,
@@ -181,6 +196,9 @@ fn is_internal(error: &anyhow::Error) -> bool {
         ) || matches!(
             cause.downcast_ref::<::ingest::Error>(),
             Some(::ingest::Error::Internal { .. })
+        ) || matches!(
+            cause.downcast_ref::<ml::Error>(),
+            Some(ml::Error::Internal { .. })
         )
     })
 }
@@ -192,8 +210,10 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
         Some(
             "another process listens there; choose another port with --http-port (0 = any free port)",
         )
-    } else if knows(&["locked", "another lakehouse"]) {
+    } else if knows(&["locked", "another lakehouse", "is in use"]) {
         Some("another lakehouse runs on this folder; stop it or choose another --data-dir")
+    } else if knows(&["no kafka broker answers", "prediction store"]) {
+        Some("is it running, and is the address right? `lakehouse doctor` looks at each part")
     } else if knows(&["no space left"]) {
         Some("the disk is full; nothing was committed, free some space and start again")
     } else if knows(&["permission denied", "read-only file system"]) {

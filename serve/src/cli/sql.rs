@@ -15,6 +15,7 @@ use query::{QueryEngine, SessionSettings};
 
 use super::output::{OutputFormat, write_rows};
 use super::{Common, prompt};
+use crate::config::Config;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -97,14 +98,10 @@ async fn open_target(common: &Common, args: &SqlArgs) -> Result<Target> {
             schema: args.schema.clone(),
         });
     }
-    let storage = config.effective_storage();
-    if config.storage.url.is_empty() && !config.data_dir.join("lake").is_dir() {
-        bail!(
-            "there is no lake in `{}`: start `lakehouse up` once, or name another --data-dir",
-            config.data_dir.display()
-        );
-    }
-    let lake = Lake::open(&storage).await.context("cannot open the lake")?;
+    require_lake(&config)?;
+    let lake = Lake::open(&config.effective_storage())
+        .await
+        .context("cannot open the lake")?;
     let engine =
         QueryEngine::new(lake, config.query.clone()).context("cannot start the SQL engine")?;
     let session = SessionSettings {
@@ -114,6 +111,20 @@ async fn open_target(common: &Common, args: &SqlArgs) -> Result<Target> {
         ..SessionSettings::default()
     };
     Ok(Target::Lake(Box::new(engine), Box::new(session)))
+}
+
+/// Refuses to make a lake where somebody only wanted to read one.
+///
+/// # Errors
+/// No store is configured and the data folder has no lake.
+pub(super) fn require_lake(config: &Config) -> Result<()> {
+    if config.storage.url.is_empty() && !config.data_dir.join("lake").is_dir() {
+        bail!(
+            "there is no lake in `{}`: start `lakehouse up` once, or name another --data-dir",
+            config.data_dir.display()
+        );
+    }
+    Ok(())
 }
 
 impl Target {

@@ -1,5 +1,6 @@
 //! `lakehouse up`: everything in one process until Ctrl-C or SIGTERM.
 
+use ::ingest::replay::ReplaySpeed;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use clap::Args;
@@ -10,15 +11,22 @@ use crate::{services, telemetry};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lakehouse up
-  lakehouse up --http-port 0 --history-until 2013-12-01
-  LAKEHOUSE__STORAGE__URL=s3://flights/lake lakehouse up")]
+  lakehouse up --replay-speed max
+  lakehouse up --http-port 0 --no-replay
+  LAKEHOUSE__KAFKA__BROKERS=kafka:9092 LAKEHOUSE__STORAGE__URL=s3://flights/lake lakehouse up")]
 pub(super) struct UpArgs {
-    /// Port of the SQL API and the Trino protocol; 0 = any free port [default: 8080]
+    /// Port of pages, SQL API and Trino protocol; 0 = any free port [default: 8080]
     #[arg(long, value_name = "PORT")]
     http_port: Option<u16>,
-    /// First departure date that is not loaded [default: the whole year is]
-    #[arg(long, value_name = "DATE")]
+    /// First departure date that arrives through Kafka instead of as history [default: 2013-12-01]
+    #[arg(long, value_name = "DATE", conflicts_with = "no_replay")]
     history_until: Option<NaiveDate>,
+    /// Hours of 2013 in a second, or `max` [default: 1]
+    #[arg(long, value_name = "X", conflicts_with = "no_replay")]
+    replay_speed: Option<ReplaySpeed>,
+    /// Load the whole year as history
+    #[arg(long)]
+    no_replay: bool,
 }
 
 #[expect(clippy::print_stderr, reason = "the newcomer's first lines")]
@@ -27,19 +35,25 @@ pub(super) async fn run(common: &Common, args: UpArgs) -> Result<()> {
     if let Some(port) = args.http_port {
         config.http.port = port;
     }
-    if args.history_until.is_some() {
-        config.flights.history_until = args.history_until;
-    }
+    let flights = &mut config.flights;
+    flights.history_until = args.history_until.unwrap_or(flights.history_until);
+    flights.replay_speed = args.replay_speed.unwrap_or(flights.replay_speed);
+    flights.replay &= !args.no_replay;
+    let flights = flights.enabled;
     telemetry::init_logging(&config.log)?;
 
     let house = services::start(config).await?;
     eprintln!("\n  lakehouse is up");
-    eprintln!("  status    {}/", house.url);
+    eprintln!("  pages     {}/", house.url);
+    if flights {
+        eprintln!("  predict   {}/flights/delays/predict_kafka", house.url);
+    }
     eprintln!("  SQL       lakehouse sql --server {}", house.url);
     eprintln!(
         "  Trino     any client, {} (any user, catalog lake, schema flights)",
         house.url
     );
+    eprintln!("  Kafka     {}", house.kafka);
     eprintln!(
         "  Ctrl-C stops it; what was stored stays in {}\n",
         house.storage_url

@@ -1,4 +1,4 @@
-//! `POST /sql`: one statement in the body, its rows in the answer, streamed.
+//! The formats of the `/sql` API, each encoded batch by batch.
 
 use std::sync::Arc;
 
@@ -6,108 +6,18 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
-use axum::Json;
 use axum::body::Body;
-use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
-use query::{Error, SessionSettings};
-use serde::Deserialize;
-use serde_json::json;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
 
-use super::Web;
-
-/// How rows are written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Format {
-    /// One object a line.
-    #[default]
-    Json,
-    /// RFC 4180 with a header.
-    Csv,
-    /// An Arrow IPC stream.
-    Arrow,
-}
-
-/// The query parameters.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Parameters {
-    #[serde(default)]
-    format: Format,
-    schema: Option<String>,
-}
-
-pub(super) async fn run(
-    State(web): State<Arc<Web>>,
-    Query(parameters): Query<Parameters>,
-    sql: String,
-) -> Response {
-    let session = SessionSettings {
-        user: "sql-api".to_owned(),
-        source: Some("sql-api".to_owned()),
-        schema: parameters.schema,
-        ..SessionSettings::default()
-    };
-    let mut result = match Box::pin(web.engine.run(&sql, &session)).await {
-        Ok(result) => result,
-        Err(error) => return refuse(&error),
-    };
-    // The first batch is awaited, so that a query that fails at once gets a proper status.
-    let first = match result.rows.next().await {
-        Some(Ok(batch)) => Some(batch),
-        Some(Err(error)) => return refuse(&Error::Execution(error)),
-        None => None,
-    };
-    let (media_type, body) = match parameters.format {
-        Format::Json => (
-            "application/x-ndjson",
-            stream::<JsonRows>(result.schema, first, result.rows),
-        ),
-        Format::Csv => (
-            "text/csv; charset=utf-8",
-            stream::<CsvRows>(result.schema, first, result.rows),
-        ),
-        Format::Arrow => (
-            "application/vnd.apache.arrow.stream",
-            stream::<ArrowRows>(result.schema, first, result.rows),
-        ),
-    };
-    let mut response = ([(header::CONTENT_TYPE, media_type)], body).into_response();
-    if let Some(kind) = result.update_type
-        && let Ok(value) = match result.update_count {
-            Some(count) => format!("{kind}: {count} rows"),
-            None => kind,
-        }
-        .parse()
-    {
-        response.headers_mut().insert("x-lakehouse-update", value);
-    }
-    response
-}
-
-fn refuse(error: &Error) -> Response {
-    let status = match error {
-        Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        _ => StatusCode::BAD_REQUEST,
-    };
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !message.contains(&text) {
-            message = format!("{message}: {text}");
-        }
-        source = cause.source();
-    }
-    (status, Json(json!({ "message": message }))).into_response()
-}
+/// Rows of a row group: enough to compress well, little enough to hold.
+const ROW_GROUP_ROWS: usize = 1 << 17;
 
 /// A format whose encoder keeps state between batches.
-trait RowFormat: Sized + Send + 'static {
+pub(super) trait RowFormat: Sized + Send + 'static {
     fn start(schema: &SchemaRef) -> Result<Self, ArrowError>;
     fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ArrowError>;
     fn end(self) -> Result<Vec<u8>, ArrowError>;
@@ -115,7 +25,7 @@ trait RowFormat: Sized + Send + 'static {
 
 /// Returns a body that encodes batch by batch; an error midway breaks the answer off, so that nobody takes
 /// half of it for the whole.
-fn stream<F: RowFormat>(
+pub(super) fn stream<F: RowFormat>(
     schema: SchemaRef,
     first: Option<RecordBatch>,
     rows: SendableRecordBatchStream,
@@ -139,7 +49,7 @@ fn stream<F: RowFormat>(
     Body::from_stream(chunks)
 }
 
-struct JsonRows;
+pub(super) struct JsonRows;
 
 impl RowFormat for JsonRows {
     fn start(_: &SchemaRef) -> Result<Self, ArrowError> {
@@ -160,7 +70,7 @@ impl RowFormat for JsonRows {
     }
 }
 
-struct CsvRows {
+pub(super) struct CsvRows {
     header: Option<SchemaRef>,
 }
 
@@ -199,7 +109,7 @@ impl RowFormat for CsvRows {
     }
 }
 
-struct ArrowRows {
+pub(super) struct ArrowRows {
     writer: StreamWriter<Vec<u8>>,
 }
 
@@ -218,5 +128,65 @@ impl RowFormat for ArrowRows {
     fn end(mut self) -> Result<Vec<u8>, ArrowError> {
         self.writer.finish()?;
         Ok(std::mem::take(self.writer.get_mut()))
+    }
+}
+
+/// One Parquet file; its rows leave with each row group, its footer at the end.
+pub(super) struct ParquetRows {
+    writer: ArrowWriter<Vec<u8>>,
+}
+
+impl RowFormat for ParquetRows {
+    fn start(schema: &SchemaRef) -> Result<Self, ArrowError> {
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .build();
+        let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties))?;
+        Ok(Self { writer })
+    }
+
+    fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+        self.writer.write(batch)?;
+        Ok(std::mem::take(self.writer.inner_mut()))
+    }
+
+    fn end(self) -> Result<Vec<u8>, ArrowError> {
+        Ok(self.writer.into_inner()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, AsArray, Int64Array};
+    use arrow::datatypes::Int64Type;
+
+    use super::*;
+
+    #[test]
+    fn pieces_of_parquet_are_one_file() {
+        let rows = 0..i64::try_from(ROW_GROUP_ROWS).unwrap() + 10;
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.clone()));
+        let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
+        let mut format = ParquetRows::start(&batch.schema()).unwrap();
+        let mut bytes = format.batch(&batch).unwrap();
+        assert!(!bytes.is_empty(), "the first row group has left");
+        bytes.extend(format.end().unwrap());
+        let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(
+            axum::body::Bytes::from(bytes),
+            4096,
+        );
+        let read: Vec<i64> = reader
+            .unwrap()
+            .flat_map(|batch| {
+                batch
+                    .unwrap()
+                    .column(0)
+                    .as_primitive::<Int64Type>()
+                    .values()
+                    .to_vec()
+            })
+            .collect();
+        assert!(read.into_iter().eq(rows));
     }
 }
