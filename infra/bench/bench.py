@@ -49,6 +49,7 @@ class House:
         with open(endpoints) as file:
             self.address = urllib.parse.urlparse(json.load(file)["http"]).netloc
         self.connection = http.client.HTTPConnection(self.address, timeout=60)
+        self.model = 0
 
     def call(self, method, path, body=None):
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
@@ -65,10 +66,17 @@ class House:
         path = f"{SUBMIT}/response/{json.loads(body)['id']}"
         while time.monotonic() - begin < 30:
             _, body = self.call("GET", path)
-            if json.loads(body)["status"] == "OK":
+            answer = json.loads(body)
+            if answer["status"] == "OK":
+                self.model = answer["prediction"]["ModelVersion"]
                 return time.monotonic() - begin
             time.sleep(0.0005)
         return None
+
+    def wait_for_full_model(self):
+        """Returns once the fast first model was replaced, so that training disturbs nothing."""
+        while self.predict() is None or self.model < 2:
+            time.sleep(1)
 
     def peak_mb(self):
         with open(f"/proc/{self.process.pid}/status") as file:
@@ -87,8 +95,7 @@ def first_prediction(runs):
         while house.predict() is None:
             time.sleep(0.1)
         seconds.append(time.monotonic() - house.started)
-        # Peak memory is read after the full model has replaced the fast one.
-        time.sleep(45)
+        house.wait_for_full_model()
         memory.append(house.peak_mb())
         house.stop()
     print(f"first prediction: median {statistics.median(seconds):.1f} s of {sorted(round(s, 1) for s in seconds)}; limit 20 s")
@@ -99,9 +106,7 @@ def latency(runs):
     medians, tails = [], []
     for _ in range(runs):
         house = House("--no-replay")
-        while house.predict() is None:
-            time.sleep(0.1)
-        time.sleep(45)  # training of the full model must be over
+        house.wait_for_full_model()
         times = sorted(house.predict() for _ in range(1000))
         medians.append(times[500] * 1000)
         tails.append(times[990] * 1000)
@@ -114,11 +119,13 @@ def history(runs):
     import pyarrow.parquet
     from deltalake import write_deltalake
     source = os.path.join(DATA, "flights.parquet")
+    with open(os.path.join(ROOT, "sql", "tables", "flights.sql")) as file:
+        create = file.read().replace("lake.flights", "lake.bench")
     rows = pyarrow.parquet.read_metadata(source).num_rows
     ours, theirs, ours_cpu, theirs_cpu = [], [], [], []
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([BINARY, "sql", "-e", "CREATE SCHEMA IF NOT EXISTS lake.bench", "--data-dir", folder],
+            subprocess.run([BINARY, "sql", "-e", create, "--data-dir", folder],
                            env={**os.environ, "LAKEHOUSE__STORAGE__URL": os.path.join(folder, "lake")},
                            check=True, capture_output=True)
             before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -2,6 +2,7 @@
 
 pub mod document_store;
 pub mod kafka_broker;
+#[cfg(feature = "s3-server")]
 pub mod s3_server;
 
 mod error;

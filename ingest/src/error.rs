@@ -47,10 +47,12 @@ pub enum Error {
         source: Box<rdkafka::error::KafkaError>,
     },
     /// No broker answered.
-    #[error("no Kafka broker answers at `{brokers}`")]
+    #[error("no Kafka broker answers at `{brokers}`: {reason}")]
     NoBroker {
         /// Bootstrap servers.
         brokers: String,
+        /// librdkafka's words.
+        reason: String,
     },
     /// A table's columns cannot be filled from JSON.
     #[error("table `{table}` cannot be filled from JSON events: {reason}")]
@@ -67,6 +69,20 @@ pub enum Error {
         topic: String,
         /// The table.
         table: lake::TableName,
+    },
+    /// Replayed rows were sent and do not arrive.
+    #[error(
+        "rows replayed on topic `{topic}` do not arrive in table `{table}`: {stored} of {sent} are stored"
+    )]
+    Stalled {
+        /// The topic.
+        topic: String,
+        /// The table.
+        table: lake::TableName,
+        /// Rows stored.
+        stored: u64,
+        /// Rows sent, counted from the first of the recording.
+        sent: u64,
     },
     /// The lake refused.
     #[error(transparent)]

@@ -4,9 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::client::LastReason;
 use crate::{Error, KafkaConfig, Result};
+
+/// Events of the client that are taken at one look.
+const MAX_EVENTS: usize = 100;
 
 /// Records of a topic, over all partitions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,7 +25,7 @@ pub struct TopicLag {
 
 /// Asks a broker without joining the group.
 pub struct LagProbe {
-    consumer: Arc<BaseConsumer>,
+    consumer: Arc<BaseConsumer<LastReason>>,
     topic: String,
     brokers: String,
     timeout: Duration,
@@ -39,10 +45,9 @@ impl LagProbe {
     /// A setting is not one of librdkafka's.
     pub fn new(kafka: &KafkaConfig, topic: &str, group: &str, timeout: Duration) -> Result<Self> {
         let settings = kafka.client(&[("group.id", group), ("enable.auto.commit", "false")]);
-        let consumer =
-            settings
-                .create()
-                .map_err(Error::kafka("watching topic", topic, &kafka.brokers))?;
+        let consumer = settings
+            .create_with_context(LastReason::default())
+            .map_err(Error::kafka("watching topic", topic, &kafka.brokers))?;
         Ok(Self {
             consumer: Arc::new(consumer),
             topic: topic.to_owned(),
@@ -59,8 +64,20 @@ impl LagProbe {
         let (consumer, topic, timeout) =
             (Arc::clone(&self.consumer), self.topic.clone(), self.timeout);
         let measured = tokio::task::spawn_blocking(move || {
+            // Nobody else takes the client's events, and they must not pile up.
+            for _ in 0..MAX_EVENTS {
+                consumer.poll(Duration::ZERO);
+            }
             let mut list = TopicPartitionList::new();
             let metadata = consumer.fetch_metadata(Some(&topic), timeout)?;
+            let code = metadata.topics().iter().find_map(|topic| topic.error());
+            match code.map(RDKafkaErrorCode::from) {
+                None => {}
+                Some(
+                    RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
+                ) => return Ok(TopicLag::default()),
+                Some(code) => return Err(KafkaError::MetadataFetch(code)),
+            }
             for partition in metadata
                 .topics()
                 .iter()

@@ -16,13 +16,13 @@ use arrow::array::Array;
 use chrono::Utc;
 use lake::{AppendCommit, AppendOutcome, LakeTable};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::client::LastReason;
 use crate::dead_letters::{self, DeadLetter};
 use crate::decode::json::JsonDecoder;
 use crate::flush::Buffer;
@@ -31,6 +31,8 @@ use crate::source::kafka::KafkaSource;
 use crate::source::{RawRecords, SourceEvent};
 use crate::{Error, IngestConfig, KafkaConfig, Result, metrics};
 
+/// Events of a client that are looked through for a reason.
+const MAX_EVENTS: usize = 100;
 /// Pause before reading again behind another process, so that two do not chase each other.
 const OVERTAKEN_PAUSE: Duration = Duration::from_secs(1);
 
@@ -153,25 +155,29 @@ impl Session<'_> {
         let deps = &self.pipeline.deps;
         match event {
             SourceEvent::Records(records) => {
-                self.buffer(&records)?;
+                self.buffer(records).await?;
                 if self.buffer.is_full(&deps.config) {
                     self.flush().await?;
                 }
+            }
+            SourceEvent::Assigning { ready } => {
+                self.flush().await?;
+                let stored = deps.table.stored_offsets().await?;
+                self.positions.set_stored(stored);
+                // The reader is gone only when the whole session is.
+                let _ = ready.send(());
             }
             SourceEvent::Assigned {
                 partitions,
                 watermarks,
                 reply,
             } => {
-                self.flush().await?;
-                let stored = deps.table.stored_offsets().await?;
-                let (begin, expired) = self.positions.assign(&partitions, &watermarks, stored);
+                let (begin, expired) = self.positions.assign(&partitions, &watermarks);
                 if expired > 0 {
                     metrics::expired(&deps.topic, expired);
                     tracing::error!(topic = %deps.topic, records = expired, "retention deleted records that were not stored yet");
                 }
                 tracing::info!(topic = %deps.topic, ?begin, "partitions assigned");
-                // The reader is gone only when the whole session is.
                 let _ = reply.send(begin);
             }
             SourceEvent::Revoked { partitions, done } => {
@@ -190,7 +196,7 @@ impl Session<'_> {
     }
 
     /// Decodes what is new of the records.
-    fn buffer(&mut self, records: &RawRecords) -> Result<()> {
+    async fn buffer(&mut self, records: RawRecords) -> Result<()> {
         let deps = &self.pipeline.deps;
         let (mut fresh, mut refused, mut repeated) = (Vec::new(), Vec::new(), 0);
         for (at, (offset, lane)) in records.offsets.iter().zip(&records.lanes).enumerate() {
@@ -200,22 +206,31 @@ impl Session<'_> {
             {
                 Verdict::Store => fresh.push(at),
                 Verdict::Repeated => repeated += 1,
-                Verdict::Ahead(expected) => {
-                    let reason = format!("its producer's record {expected} should come before it");
-                    refused.push((at, reason));
-                }
+                Verdict::Refuse(reason) => refused.push((at, reason)),
             }
         }
         if repeated > 0 {
             metrics::repeated(&deps.topic, repeated);
         }
-        let decoded = self.pipeline.decoder.decode(&records.payloads, &fresh)?;
+        let (decoder, payloads) = (self.pipeline.decoder.clone(), records.payloads.clone());
+        // Decoding is CPU work, and a bug in it must not end the task.
+        let decoded = tokio::task::spawn_blocking(move || decoder.decode(&payloads, &fresh));
+        let decoded = decoded.await.map_err(Error::internal)??;
         refused.extend(decoded.rejected);
         let now = Utc::now();
         let source = self.positions.source(records.partition).unwrap_or_default();
+        // A table made anew parks again: what it refuses is another question.
+        let table = deps
+            .table
+            .url()
+            .path()
+            .trim_end_matches('/')
+            .rsplit('/')
+            .next();
+        let source = format!("{}/{source}", table.unwrap_or_default());
         let letters = refused
             .into_iter()
-            .filter_map(|(at, reason)| DeadLetter::new(records, at, source, reason, now))
+            .filter_map(|(at, reason)| DeadLetter::new(&records, at, &source, reason, now))
             .collect();
         let bytes = records.payloads.get_buffer_memory_size();
         self.buffer.add(decoded.batch, letters, bytes);
@@ -273,8 +288,15 @@ pub async fn ensure_topic(
     topic: &str,
 ) -> Result<String> {
     let cluster = cluster_id(kafka, config.broker_timeout).await?;
+    // Who may read a topic may not always create one.
+    if exists(kafka, config, topic).await? {
+        return Ok(cluster);
+    }
     let fail = || Error::kafka("creating topic", topic, &kafka.brokers);
-    let admin: AdminClient<DefaultClientContext> = kafka.client(&[]).create().map_err(fail())?;
+    let admin: AdminClient<LastReason> = kafka
+        .client(&[])
+        .create_with_context(LastReason::default())
+        .map_err(fail())?;
     // -1 leaves the number of copies to the cluster.
     let new = NewTopic::new(topic, 1, TopicReplication::Fixed(-1));
     let options = AdminOptions::new().request_timeout(Some(config.broker_timeout));
@@ -291,17 +313,47 @@ pub async fn ensure_topic(
     Ok(cluster)
 }
 
+async fn exists(kafka: &KafkaConfig, config: &IngestConfig, topic: &str) -> Result<bool> {
+    let fail = || Error::kafka("looking for topic", topic, &kafka.brokers);
+    let consumer: BaseConsumer<LastReason> = kafka
+        .client(&[("allow.auto.create.topics", "false")])
+        .create_with_context(LastReason::default())
+        .map_err(fail())?;
+    let (name, timeout) = (topic.to_owned(), config.broker_timeout);
+    let asked = tokio::task::spawn_blocking(move || consumer.fetch_metadata(Some(&name), timeout));
+    let metadata = asked.await.map_err(Error::internal)?.map_err(fail())?;
+    let mut topics = metadata.topics().iter();
+    Ok(topics.any(|topic| topic.error().is_none() && !topic.partitions().is_empty()))
+}
+
 /// Returns the id of the cluster that answers.
 ///
 /// # Errors
 /// [`Error::NoBroker`] when none answers in time.
 pub async fn cluster_id(kafka: &KafkaConfig, timeout: Duration) -> Result<String> {
     let fail = Error::kafka("connecting to", "Kafka", &kafka.brokers);
-    let consumer: BaseConsumer = kafka.client(&[]).create().map_err(fail)?;
-    let asked = tokio::task::spawn_blocking(move || consumer.client().fetch_cluster_id(timeout));
+    let consumer: BaseConsumer<LastReason> = kafka
+        .client(&[])
+        .create_with_context(LastReason::default())
+        .map_err(fail)?;
+    let asked = tokio::task::spawn_blocking(move || {
+        let cluster = consumer.client().fetch_cluster_id(timeout);
+        cluster.ok_or_else(|| {
+            // Errors wait for a poll, each for its own.
+            let reason = consumer.context();
+            for _ in 0..MAX_EVENTS {
+                if reason.is_known() {
+                    break;
+                }
+                consumer.poll(Duration::ZERO);
+            }
+            reason.get()
+        })
+    });
     let cluster = asked.await.map_err(Error::internal)?;
-    cluster.ok_or_else(|| Error::NoBroker {
+    cluster.map_err(|reason| Error::NoBroker {
         brokers: kafka.brokers.clone(),
+        reason,
     })
 }
 

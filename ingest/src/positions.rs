@@ -4,12 +4,16 @@
 //! whenever the log is ahead of the broker: then the topic was deleted and made again, and its offsets mean other
 //! records. A producer that numbers its records has a source `producer/{lane}` beside it, which outlives the topic.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lake::OffsetRange;
 
 use crate::source::{LanePosition, Watermarks};
+
+/// Numbering producers one table remembers; each is an entry in every checkpoint of its log.
+const MAX_LANES: usize = 1_000;
 
 /// What the table's log says: the next offset by source.
 pub(crate) type StoredOffsets = BTreeMap<String, i64>;
@@ -36,8 +40,8 @@ pub(crate) enum Verdict {
     Store,
     /// Its row is stored, or waits to be.
     Repeated,
-    /// Records of its producer that come before it are missing; this is the number expected.
-    Ahead(i64),
+    /// It must not be stored, for this reason.
+    Refuse(String),
 }
 
 /// The partitions we hold and the producers seen in them.
@@ -60,15 +64,18 @@ impl Positions {
         }
     }
 
-    /// Takes partitions, given what is stored now, and returns where to read each from, and how many records
-    /// retention deleted before they were read.
+    /// Takes note of what is stored now.
+    pub(crate) fn set_stored(&mut self, stored: StoredOffsets) {
+        self.stored = stored;
+    }
+
+    /// Takes partitions and returns where to read each from, and how many records retention deleted before they were
+    /// read.
     pub(crate) fn assign(
         &mut self,
         partitions: &[i32],
         watermarks: &BTreeMap<i32, Watermarks>,
-        stored: StoredOffsets,
     ) -> (BTreeMap<i32, i64>, u64) {
-        self.stored = stored;
         let generation = self.generation(watermarks);
         let (mut begin, mut expired) = (BTreeMap::new(), 0);
         for partition in partitions {
@@ -117,9 +124,37 @@ impl Positions {
         let Some(LanePosition { lane, sequence }) = lane else {
             return Verdict::Store;
         };
+        if lane.is_empty() {
+            return Verdict::Refuse("its producer's name or number is not valid".to_owned());
+        }
+        let Some(position) = self.lane(lane) else {
+            return Verdict::Refuse(format!("the table remembers {MAX_LANES} producers already"));
+        };
+        match sequence.cmp(&position.next) {
+            Ordering::Less => Verdict::Repeated,
+            Ordering::Greater => Verdict::Refuse(format!(
+                "its producer's record {} should come before it",
+                position.next
+            )),
+            Ordering::Equal => {
+                position.next += 1;
+                Verdict::Store
+            }
+        }
+    }
+
+    /// Returns a producer's position; none when there are too many.
+    fn lane(&mut self, lane: &Arc<str>) -> Option<&mut Position> {
         if !self.lanes.contains_key(lane) {
             let source = format!("producer/{lane}");
             let stored = self.stored.get(&source).copied();
+            if stored.is_none() {
+                let known = self.stored.keys().filter(|s| s.starts_with("producer/"));
+                let new = self.lanes.values().filter(|lane| lane.stored.is_none());
+                if known.count() + new.count() >= MAX_LANES {
+                    return None;
+                }
+            }
             let position = Position {
                 source,
                 stored,
@@ -127,17 +162,7 @@ impl Positions {
             };
             self.lanes.insert(Arc::clone(lane), position);
         }
-        let Some(position) = self.lanes.get_mut(lane) else {
-            return Verdict::Store;
-        };
-        match sequence.cmp(&position.next) {
-            std::cmp::Ordering::Less => Verdict::Repeated,
-            std::cmp::Ordering::Greater => Verdict::Ahead(position.next),
-            std::cmp::Ordering::Equal => {
-                position.next += 1;
-                Verdict::Store
-            }
-        }
+        self.lanes.get_mut(lane)
     }
 
     /// Returns the source of a partition we hold.
@@ -178,8 +203,8 @@ impl Positions {
             .max()
             .unwrap_or(0);
         let is_new = self.of_this_topic().any(|(generation, partition, stored)| {
-            let high = watermarks.get(&partition).map_or(0, |marks| marks.high);
-            generation == newest && stored > high
+            let high = watermarks.get(&partition).map(|marks| marks.high);
+            generation == newest && high.is_some_and(|high| stored > high)
         });
         newest + u32::from(is_new)
     }
@@ -211,6 +236,16 @@ mod tests {
         pairs.map(|(k, v)| ((*k).to_owned(), *v)).collect()
     }
 
+    fn assign(
+        positions: &mut Positions,
+        partitions: &[i32],
+        pairs: &[(i64, i64)],
+        known: StoredOffsets,
+    ) -> (BTreeMap<i32, i64>, u64) {
+        positions.set_stored(known);
+        positions.assign(partitions, &marks(pairs))
+    }
+
     fn lane(sequence: i64) -> LanePosition {
         LanePosition {
             lane: "l".into(),
@@ -222,7 +257,7 @@ mod tests {
     fn reading_goes_on_where_the_log_says() {
         let mut positions = Positions::new("c", "t");
         let known = stored(&[("kafka/c/t/0/0", 5), ("kafka/c/tt/9/0", 9)]);
-        let (begin, expired) = positions.assign(&[0, 1], &marks(&[(0, 9), (3, 9)]), known);
+        let (begin, expired) = assign(&mut positions, &[0, 1], &[(0, 9), (3, 9)], known);
         assert_eq!(begin, BTreeMap::from([(0, 5), (1, 3)]));
         assert_eq!(expired, 0);
         assert_eq!(positions.read(0, 4, None), Verdict::Repeated);
@@ -240,35 +275,67 @@ mod tests {
     fn a_topic_behind_the_log_is_a_new_one() {
         let mut positions = Positions::new("c", "t");
         let known = stored(&[("kafka/c/t/0/0", 5), ("kafka/c/t/0/1", 2)]);
-        let (begin, _) = positions.assign(&[0, 1], &marks(&[(0, 4), (0, 3)]), known);
+        let (begin, _) = assign(&mut positions, &[0, 1], &[(0, 4), (0, 3)], known);
         assert_eq!(begin, BTreeMap::from([(0, 0), (1, 0)]));
         assert_eq!(positions.source(1), Some("kafka/c/t/1/1"));
-        // A partition that is gone says the same.
+        // A partition that the broker does not know says nothing.
         let known = stored(&[("kafka/c/t/1/0", 1), ("kafka/c/t/1/1", 2)]);
-        positions.assign(&[0], &marks(&[(0, 4)]), known);
-        assert_eq!(positions.source(0), Some("kafka/c/t/2/0"));
+        assign(&mut positions, &[0], &[(0, 4)], known);
+        assert_eq!(positions.source(0), Some("kafka/c/t/1/0"));
     }
 
     #[test]
     fn what_retention_deleted_is_counted() {
         let mut positions = Positions::new("c", "t");
         let known = stored(&[("kafka/c/t/0/0", 5)]);
-        let (begin, expired) = positions.assign(&[0], &marks(&[(8, 9)]), known);
+        let (begin, expired) = assign(&mut positions, &[0], &[(8, 9)], known);
         assert_eq!((begin.get(&0), expired), (Some(&8), 3));
+    }
+
+    #[test]
+    fn producers_without_end_are_refused() {
+        let mut positions = Positions::new("c", "t");
+        assign(
+            &mut positions,
+            &[0],
+            &[(0, 0)],
+            stored(&[("producer/l", 2)]),
+        );
+        let mut stored = 0;
+        for offset in 0..1_100 {
+            let lane = LanePosition {
+                lane: format!("l{offset}").into(),
+                sequence: 0,
+            };
+            stored += u64::from(positions.read(0, offset, Some(&lane)) == Verdict::Store);
+        }
+        assert_eq!(stored, 999);
+        let nameless = LanePosition {
+            lane: "".into(),
+            sequence: 0,
+        };
+        let verdict = positions.read(0, 1_100, Some(&nameless));
+        assert!(matches!(verdict, Verdict::Refuse(_)), "{verdict:?}");
     }
 
     #[test]
     fn a_producer_that_begins_again_is_stored_once() {
         let mut positions = Positions::new("c", "t");
-        positions.assign(&[0], &marks(&[(0, 0)]), stored(&[("producer/l", 2)]));
+        assign(
+            &mut positions,
+            &[0],
+            &[(0, 0)],
+            stored(&[("producer/l", 2)]),
+        );
         let mut verdicts = Vec::new();
         for (offset, sequence) in [1, 2, 4, 2, 3, 3].into_iter().enumerate() {
             verdicts.push(positions.read(0, offset as i64, Some(&lane(sequence))));
         }
-        use Verdict::{Ahead, Repeated, Store};
+        use Verdict::{Refuse, Repeated, Store};
+        let ahead = Refuse("its producer's record 3 should come before it".to_owned());
         assert_eq!(
             verdicts,
-            [Repeated, Store, Ahead(3), Repeated, Store, Repeated]
+            [Repeated, Store, ahead, Repeated, Store, Repeated]
         );
         let ranges = positions.ranges();
         assert!(

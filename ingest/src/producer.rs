@@ -15,12 +15,14 @@ use arrow::array::RecordBatch;
 use arrow::json::LineDelimitedWriter;
 use parking_lot::Mutex;
 use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::client::{self, LastReason};
 use crate::history::{DataSource, read_parquet};
 use crate::{Error, KafkaConfig, Result};
 
@@ -63,9 +65,18 @@ impl std::fmt::Debug for EventProducer {
 struct Deliveries {
     confirmed: AtomicU64,
     failed: Mutex<Option<KafkaError>>,
+    reason: LastReason,
 }
 
-impl ClientContext for Deliveries {}
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.reason.note(&error, reason);
+    }
+}
 
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();

@@ -7,12 +7,17 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use lake::LakeTable;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::history::{DataSource, read_parquet};
+use crate::history::{DataSource, blocking, read_parquet};
 use crate::producer::{Event, EventProducer, encode};
 use crate::{Error, KafkaConfig, Result};
+
+/// How often the table is asked whether all rows have arrived.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// Without a new row for so long, the events are taken for lost and sent again.
+const STALLED_AFTER: Duration = Duration::from_secs(120);
 
 /// How fast a recording is played.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,10 +64,12 @@ pub struct Recording {
     pub clock: fn(&RecordBatch) -> Result<Vec<i64>>,
 }
 
-/// Plays `recording` from the row after the last one stored in `table`, to its end or until `shutdown`.
+/// Plays `recording` from the row after the last one stored in `table` to its end, and returns when all of it is
+/// stored, or at `shutdown`.
 ///
 /// # Errors
-/// The recording cannot be read, or the broker does not confirm in time.
+/// The recording cannot be read, the broker does not confirm in time, or what was sent does not arrive. Run it again:
+/// it begins at what is stored.
 #[tracing::instrument(name = "ingest.replay", skip_all, fields(topic, %speed), err)]
 pub async fn run(
     recording: Recording,
@@ -72,43 +79,96 @@ pub async fn run(
     speed: ReplaySpeed,
     shutdown: CancellationToken,
 ) -> Result<()> {
-    let stored = table
-        .stored_offset(&format!("producer/{}", recording.lane))
-        .await?;
-    let mut row = u64::try_from(stored.unwrap_or(0)).map_err(Error::internal)?;
+    let first = stored_rows(&recording, table).await?;
     let producer = EventProducer::connect(kafka, topic)?;
+    tracing::info!(row = first, "replay begins");
+    let playing = async {
+        let sent = play(&recording, &producer, first, speed).await?;
+        producer.flush().await?;
+        await_stored(&recording, topic, table, sent).await
+    };
+    let outcome = tokio::select! {
+        outcome = playing => outcome,
+        () = shutdown.cancelled() => Ok(()),
+    };
+    // Dropping it waits for its thread.
+    let dropped = tokio::task::spawn_blocking(move || drop(producer)).await;
+    dropped.map_err(Error::internal)?;
+    outcome
+}
+
+async fn stored_rows(recording: &Recording, table: &LakeTable) -> Result<u64> {
+    let source = format!("producer/{}", recording.lane);
+    let stored = table.stored_offset(&source).await?.unwrap_or(0);
+    u64::try_from(stored).map_err(Error::internal)
+}
+
+/// Sends the rows from `row` on and returns the number of the next one.
+async fn play(
+    recording: &Recording,
+    producer: &EventProducer,
+    mut row: u64,
+    speed: ReplaySpeed,
+) -> Result<u64> {
     let mut pace = None;
-    tracing::info!(row, "replay begins");
-    for batch in read_parquet(&recording.source, row)? {
-        let batch = batch.map_err(Error::internal)?;
-        let clock = (recording.clock)(&batch)?;
-        let lines = encode(&batch)?;
-        for (line, time) in lines.split(|byte| *byte == b'\n').zip(clock) {
+    let mut batches = read_parquet(&recording.source, row)?;
+    loop {
+        let clock = recording.clock;
+        // Reading and encoding are CPU work.
+        let encoded = blocking(move || {
+            let Some(batch) = batches.next() else {
+                return Ok(None);
+            };
+            let batch = batch.map_err(Error::internal)?;
+            Ok(Some((clock(&batch)?, encode(&batch)?, batches)))
+        });
+        let Some((times, lines, rest)) = encoded.await? else {
+            return Ok(row);
+        };
+        batches = rest;
+        for (line, time) in lines.split(|byte| *byte == b'\n').zip(times) {
             if let ReplaySpeed::HoursPerSecond(hours) = speed {
                 let pace = pace.get_or_insert_with(|| Pace::new(time, hours));
-                tokio::select! {
-                    () = shutdown.cancelled() => break,
-                    () = sleep_until(pace.due(time)) => {}
-                }
-            }
-            if shutdown.is_cancelled() {
-                break;
+                sleep_until(pace.due(time)).await;
             }
             let event = Event {
-                key: None,
+                // Numbered records must stay in one partition.
+                key: Some(recording.lane),
                 payload: line,
                 lane: Some((recording.lane, row)),
             };
             producer.send(event).await?;
             row += 1;
         }
-        if shutdown.is_cancelled() {
+    }
+}
+
+/// Returns when all rows that were sent are stored; a topic that lost them never gets there.
+async fn await_stored(
+    recording: &Recording,
+    topic: &str,
+    table: &LakeTable,
+    sent: u64,
+) -> Result<()> {
+    let (mut last, mut since) = (0, Instant::now());
+    loop {
+        let stored = stored_rows(recording, table).await?;
+        if stored >= sent {
+            tracing::info!(rows = stored, "replay is at its end");
             return Ok(());
         }
+        if stored > last {
+            (last, since) = (stored, Instant::now());
+        } else if since.elapsed() > STALLED_AFTER {
+            return Err(Error::Stalled {
+                topic: topic.to_owned(),
+                table: table.name().clone(),
+                stored,
+                sent,
+            });
+        }
+        sleep(CHECK_INTERVAL).await;
     }
-    let events = producer.flush().await?;
-    tracing::info!(events, "replay is at its end");
-    Ok(())
 }
 
 /// Maps the clock of a recording to ours.

@@ -6,6 +6,7 @@ use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::client::LastReason;
 use crate::{Error, KafkaConfig, Result};
 
 /// Where looking begins.
@@ -19,7 +20,7 @@ pub enum TailFrom {
 
 /// Reads all partitions of a topic.
 pub struct Tail {
-    consumer: StreamConsumer,
+    consumer: StreamConsumer<LastReason>,
     topic: String,
     brokers: String,
 }
@@ -49,7 +50,9 @@ impl Tail {
             ("enable.auto.commit", "false"),
             ("allow.auto.create.topics", "false"),
         ]);
-        let consumer: StreamConsumer = settings.create().map_err(fail())?;
+        let consumer: StreamConsumer<LastReason> = settings
+            .create_with_context(LastReason::default())
+            .map_err(fail())?;
         let name = topic.to_owned();
         let opened = tokio::task::spawn_blocking(move || {
             let metadata = consumer.fetch_metadata(Some(&name), timeout)?;

@@ -1,5 +1,7 @@
 //! What can go wrong between a table version and a stored prediction.
 
+use mongodb::error::ErrorKind;
+
 /// The result of a step of training or prediction.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -112,6 +114,18 @@ pub enum Error {
         #[source]
         source: Box<mongodb::error::Error>,
     },
+    /// There is no prediction store.
+    #[error("{action} failed: no MongoDB server answers")]
+    NoPredictionStore {
+        /// What we were doing.
+        action: &'static str,
+    },
+    /// The prediction store took the command and refused answers in it.
+    #[error("the prediction store did not store all answers: {reason}")]
+    NotStored {
+        /// The server's words.
+        reason: String,
+    },
     /// Kafka did not answer as it should.
     #[error("{action} on topic `{topic}` failed")]
     Kafka {
@@ -141,9 +155,13 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn store(action: &'static str) -> impl FnOnce(mongodb::error::Error) -> Self {
-        move |source| Self::PredictionStore {
-            action,
-            source: Box::new(source),
+        move |source| match *source.kind {
+            // Its text lists all that the driver knows of the servers.
+            ErrorKind::ServerSelection { .. } => Self::NoPredictionStore { action },
+            _ => Self::PredictionStore {
+                action,
+                source: Box::new(source),
+            },
         }
     }
 

@@ -7,7 +7,6 @@
 //!
 //! Both are upserts on a unique `UUID`: a repeated request changes nothing but its own document.
 
-use futures::future::try_join_all;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::{ClientOptions, IndexOptions};
 use mongodb::{Client, Collection, IndexModel};
@@ -135,15 +134,21 @@ impl PredictionStore {
         ping.map(|_| ()).map_err(Error::store("asking for life"))
     }
 
-    /// Remembers that `request` was issued, before it is sent.
+    /// Remembers that `request` was issued.
     ///
     /// # Errors
     /// The server does not answer.
     pub async fn record_request(&self, request: &PredictionRequest) -> Result<()> {
         let mut document = request_document(request);
         document.insert("Status", "WAIT");
-        upsert(&self.requests, &request.uuid, document)
-            .await
+        let by_id = doc! { "UUID": request.uuid.to_string() };
+        let recorded = self
+            .requests
+            .update_one(by_id, doc! { "$set": document })
+            .upsert(true)
+            .await;
+        recorded
+            .map(|_| ())
             .map_err(Error::store("recording a request"))
     }
 
@@ -171,34 +176,35 @@ impl PredictionStore {
         Ok(issued.map_or(RequestStatus::Unknown, |_| RequestStatus::Waiting))
     }
 
-    /// Stores answers; once it returns, all of them are stored.
+    /// Stores answers with one command; once it returns, all of them are stored.
     ///
     /// # Errors
-    /// The server does not answer; some of the answers may be stored, and storing them again is harmless.
+    /// The server does not answer or refuses; some of the answers may be stored, and storing them again is harmless.
     pub async fn upsert(&self, predictions: &[Prediction]) -> Result<()> {
-        let mut writes = Vec::with_capacity(predictions.len());
-        for prediction in predictions {
-            let document = prediction.to_document()?;
-            writes.push(upsert(&self.answers, &prediction.request.uuid, document));
+        if predictions.is_empty() {
+            return Ok(());
         }
-        try_join_all(writes)
-            .await
-            .map(|_| ())
-            .map_err(Error::store("storing answers"))
+        let mut updates = Vec::with_capacity(predictions.len());
+        for prediction in predictions {
+            let by_id = doc! { "UUID": prediction.request.uuid.to_string() };
+            updates.push(
+                doc! { "q": by_id, "u": { "$set": prediction.to_document()? }, "upsert": true },
+            );
+        }
+        let command = doc! { "update": self.answers.name(), "updates": updates, "ordered": false };
+        let database = self.client.database(&self.database);
+        let reply = database.run_command(command).await;
+        let reply = reply.map_err(Error::store("storing answers"))?;
+        // The driver looks at these only for its own write methods.
+        for refusal in ["writeErrors", "writeConcernError"] {
+            if let Some(reason) = reply.get(refusal) {
+                return Err(Error::NotStored {
+                    reason: reason.to_string(),
+                });
+            }
+        }
+        Ok(())
     }
-}
-
-async fn upsert(
-    collection: &Collection<Document>,
-    uuid: &Uuid,
-    document: Document,
-) -> Result<(), mongodb::error::Error> {
-    let by_id = doc! { "UUID": uuid.to_string() };
-    collection
-        .update_one(by_id, doc! { "$set": document })
-        .upsert(true)
-        .await
-        .map(|_| ())
 }
 
 /// The fields are written out, and not left to serde, because a document's types are part of the contract:

@@ -158,7 +158,7 @@ impl Default for FlightsConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self {
-            filter: "info,rustls=warn,hyper=warn,h2=warn,librdkafka=error,mongodb=warn".to_owned(),
+            filter: "info".to_owned(),
             format: LogFormat::Text,
         }
     }

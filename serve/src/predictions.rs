@@ -62,7 +62,7 @@ impl Predictions {
 
     /// Issues a request and returns its id.
     ///
-    /// It is recorded before it is sent, so that an id the browser knows is never unknown to us.
+    /// It is recorded and sent when the id is returned, so that an id the browser knows is never unknown to us.
     ///
     /// # Errors
     /// The prediction store or the broker does not answer in time.
@@ -71,8 +71,7 @@ impl Predictions {
         let store = self.store().await?;
         let connect = || async { RequestProducer::connect(&self.kafka, &self.ml) };
         let producer = self.producer.get_or_try_init(connect).await?;
-        store.record_request(&request).await?;
-        producer.send(&request).await?;
+        tokio::try_join!(store.record_request(&request), producer.send(&request))?;
         Ok(request.uuid)
     }
 

@@ -43,6 +43,8 @@ pub struct House {
     pub storage_url: String,
     /// Bootstrap servers of the Kafka in use.
     pub kafka: String,
+    /// URI of the MongoDB in use, without credentials.
+    pub mongodb: String,
     data_dir: PathBuf,
     embedded: Embedded,
     /// Cancelled first: whatever writes returns.
@@ -92,7 +94,7 @@ pub async fn start(mut config: Config) -> Result<House> {
     let endpoints = Endpoints {
         http: url.clone(),
         kafka: kafka.clone(),
-        mongodb,
+        mongodb: mongodb.clone(),
     };
     endpoints.write(&config.data_dir)?;
 
@@ -144,6 +146,7 @@ pub async fn start(mut config: Config) -> Result<House> {
         url,
         storage_url,
         kafka,
+        mongodb,
         data_dir: config.data_dir.clone(),
         embedded,
         workers: stop_workers,

@@ -6,12 +6,15 @@ use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 use crate::config::{LogConfig, LogFormat};
 
+/// Libraries that log much and say it again in their errors; a filter that names one of them has it back.
+const QUIET: &str = "buoyant_kernel=warn,rdkafka=off,librdkafka=off";
+
 /// Installs the log subscriber; a second call in one process keeps the first.
 ///
 /// # Errors
 /// A filter that `tracing` cannot parse.
 pub fn init_logging(config: &LogConfig) -> Result<()> {
-    let filter = EnvFilter::try_new(&config.filter)
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.filter))
         .with_context(|| format!("`log.filter` is `{}`", config.filter))?;
     let registry = tracing_subscriber::registry().with(filter);
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());

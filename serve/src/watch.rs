@@ -90,17 +90,20 @@ impl Watch {
     }
 
     async fn measure(&self) -> Result<()> {
-        let mut topics = Vec::new();
+        let (mut topics, mut outcome) = (Vec::new(), Ok(()));
         for (status, probe) in &self.topics {
-            let measured = probe.measure().await?;
-            topics.push(TopicStatus {
-                records: measured.records,
-                lag: measured.lag,
-                ..status.clone()
-            });
+            match probe.measure().await {
+                Ok(measured) => topics.push(TopicStatus {
+                    records: measured.records,
+                    lag: measured.lag,
+                    ..status.clone()
+                }),
+                // The others may still answer.
+                Err(error) => outcome = Err(error.into()),
+            }
         }
         self.workers.status.set_topics(topics);
-        Ok(())
+        outcome
     }
 
     async fn ping(&self) -> Result<()> {

@@ -11,11 +11,13 @@
 //! a broker, a database or a store that comes back heals without us.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use chrono::Utc;
+use futures::FutureExt;
 use ingest::StreamConfig;
 use ingest::pipeline::{Pipeline, PipelineDeps};
 use ingest::{flights_data, replay};
@@ -88,7 +90,7 @@ impl Workers {
             let address = "flights of 2013";
             self.spawn(tasks, "history", address, Self::history);
             if config.flights.replay {
-                let address = format!("{} hours a second", config.flights.replay_speed);
+                let address = format!("flights of 2013, speed {}", config.flights.replay_speed);
                 self.spawn(tasks, "replay", &address, Self::replay);
             }
             self.spawn(tasks, "training", "flight_delay", Self::train);
@@ -262,7 +264,10 @@ where
     let mut pause = Duration::from_secs(1);
     loop {
         let began = tokio::time::Instant::now();
-        let Err(error) = service().await else { break };
+        // A bug in one service must not leave it shown as running.
+        let outcome = AssertUnwindSafe(service()).catch_unwind().await;
+        let outcome = outcome.unwrap_or_else(|_| Err(anyhow!("it panicked, which is a bug")));
+        let Err(error) = outcome else { break };
         if began.elapsed() > Duration::from_secs(60) {
             pause = Duration::from_secs(1);
         }

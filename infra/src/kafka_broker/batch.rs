@@ -198,10 +198,10 @@ pub(super) fn first_at(batch: &[u8], timestamp: i64) -> Option<(i64, i64)> {
         let mut record = records.get(..length)?;
         records = records.get(length..)?;
         record.try_get_i8().ok()?;
-        let at = header.base_timestamp + varint(&mut record)?;
+        let at = header.base_timestamp.checked_add(varint(&mut record)?)?;
         let delta = varint(&mut record)?;
         if at >= timestamp {
-            return Some((header.base_offset + delta, at));
+            return Some((header.base_offset.checked_add(delta)?, at));
         }
     }
     None

@@ -592,9 +592,59 @@ async fn hostile_bytes_end_their_connection_only() -> Result<()> {
             stream.read_to_end(&mut answer)?;
             ensure!(answer.is_empty(), "{frame:?} was answered");
         }
+        // Large requests that are announced and never sent.
+        let mut silent = Vec::new();
+        for _ in 0..3 {
+            let mut stream = std::net::TcpStream::connect(&address)?;
+            stream.write_all(&[6, 0, 0, 0, 0, 0])?;
+            silent.push(stream);
+        }
         let suite = Suite::new(&address);
         let producer = suite.producer(&[])?;
-        producer.client().fetch_metadata(None, PATIENCE)?;
+        producer
+            .client()
+            .fetch_metadata(None, Duration::from_secs(10))?;
+        Ok(())
+    })
+    .await?;
+    broker.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_journal_is_an_error_and_costs_no_records() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let config = KafkaBrokerConfig::new(dir.path().to_owned());
+    let broker = KafkaBroker::start(config.clone()).await?;
+    let suite = Suite::new(&broker.bootstrap_servers());
+    let topic = suite.topic("kept", 1, &[]).await?;
+    let (before, name) = (suite.clone(), topic.clone());
+    blocking(move || send(&before.producer(&[])?, &name, &["one"])).await?;
+    broker.shutdown().await;
+
+    let journal = dir.path().join("journal.jsonl");
+    let events = std::fs::read(&journal)?;
+    std::fs::remove_file(&journal)?;
+    let lost = KafkaBroker::start(config.clone()).await;
+    ensure!(matches!(lost, Err(Error::Storage { .. })), "{lost:?}");
+    std::fs::write(&journal, b"")?;
+    let empty = KafkaBroker::start(config.clone()).await;
+    ensure!(matches!(empty, Err(Error::Storage { .. })), "{empty:?}");
+
+    std::fs::write(&journal, events)?;
+    let unknown = dir
+        .path()
+        .join("topics")
+        .join(uuid::Uuid::new_v4().to_string());
+    std::fs::create_dir(&unknown)?;
+    let broker = KafkaBroker::start(config).await?;
+    ensure!(unknown.exists(), "an unknown folder was removed");
+    let after = Suite {
+        brokers: broker.bootstrap_servers(),
+        ..suite
+    };
+    blocking(move || {
+        ensure!(texts(&take(&after.reader(&topic, &[])?, 1)?) == ["one"]);
         Ok(())
     })
     .await?;

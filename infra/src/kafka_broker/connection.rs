@@ -10,7 +10,7 @@ use kafka_protocol::messages::{ApiKey, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,9 +18,18 @@ use super::{Broker, requests, shape};
 
 /// Connections beyond this wait to be accepted.
 const MAX_CONNECTIONS: usize = 512;
-const MAX_REQUEST_BYTES: usize = 100 << 20;
-/// Memory for requests of all connections together, in KiB.
+/// Largest request with records.
+const MAX_PRODUCE_BYTES: usize = 100 << 20;
+/// Largest request of any other kind.
+const MAX_REQUEST_BYTES: usize = 1 << 20;
+/// Memory for larger requests of all connections together, in KiB.
 const REQUEST_BUDGET_KIB: usize = 256 << 10;
+/// Requests up to this size are outside the budget, so that no large one holds up a heartbeat.
+const SMALL_REQUEST_BYTES: usize = 64 << 10;
+/// How long a new connection may be silent.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection may be silent between requests, as in Kafka.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// How long a peer may take to send a request it announced, or to read an answer.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -32,12 +41,20 @@ pub(super) struct Request {
     pub(super) client: String,
     correlation_id: i32,
     body: Bytes,
+    /// Its share of the budget.
+    room: Option<OwnedSemaphorePermit>,
 }
 
 impl Request {
     /// Reads the body.
     pub(super) fn decode<T: Decodable>(&self) -> io::Result<T> {
         T::decode(&mut self.body.clone(), self.version).map_err(io::Error::other)
+    }
+
+    /// Gives body and room back, before a wait for others.
+    pub(super) fn release(&mut self) {
+        self.body = Bytes::new();
+        self.room = None;
     }
 
     /// Writes the answer, length and header included.
@@ -94,35 +111,55 @@ pub(super) async fn accept(
 }
 
 /// Answers one connection, request by request, until it closes or misbehaves.
-async fn serve(stream: TcpStream, broker: &Arc<Broker>, budget: &Semaphore) -> io::Result<()> {
+async fn serve(stream: TcpStream, broker: &Arc<Broker>, budget: &Arc<Semaphore>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::with_capacity(1 << 16, reader);
+    let mut patience = FIRST_REQUEST_TIMEOUT;
     loop {
-        let length = match reader.read_i32().await {
+        let length = match within(patience, reader.read_i32()).await {
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
             Err(error) => return Err(error),
         };
+        patience = IDLE_TIMEOUT;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        if length > MAX_REQUEST_BYTES {
+        if length > MAX_PRODUCE_BYTES {
             return Err(invalid("a request is larger than 100 MiB"));
         }
-        let kib = u32::try_from(length / 1024 + 1).unwrap_or(u32::MAX);
-        let permit = budget.acquire_many(kib).await.map_err(io::Error::other)?;
-        let frame = within(TRANSFER_TIMEOUT, read_frame(&mut reader, length)).await?;
-        let answer = match parse(frame)? {
-            Parsed::Request(request) => requests::answer(broker, &request).await?,
+        let api = within(TRANSFER_TIMEOUT, reader.read_i16()).await?;
+        if length > MAX_REQUEST_BYTES && api != ApiKey::Produce as i16 {
+            return Err(invalid("a request without records is larger than 1 MiB"));
+        }
+        let rest = length
+            .checked_sub(2)
+            .ok_or_else(|| invalid("a request is shorter than its number"))?;
+        let room = find_room(budget, length).await?;
+        let frame = within(TRANSFER_TIMEOUT, read_frame(&mut reader, rest)).await?;
+        let answer = match parse(api, frame, room)? {
+            Parsed::Request(request) => requests::answer(broker, request).await?,
             Parsed::NewerApiVersions(correlation_id) => {
                 let refusal = requests::api_versions(ResponseError::UnsupportedVersion.code());
                 Some(encode(correlation_id, 0, &refusal)?)
             }
         };
-        drop(permit);
         if let Some(answer) = answer {
             within(TRANSFER_TIMEOUT, writer.write_all(&answer)).await?;
         }
     }
+}
+
+/// Waits until there is memory for a request.
+async fn find_room(
+    budget: &Arc<Semaphore>,
+    length: usize,
+) -> io::Result<Option<OwnedSemaphorePermit>> {
+    if length <= SMALL_REQUEST_BYTES {
+        return Ok(None);
+    }
+    let kib = u32::try_from(length / 1024 + 1).unwrap_or(u32::MAX);
+    let room = Arc::clone(budget).acquire_many_owned(kib).await;
+    room.map(Some).map_err(io::Error::other)
 }
 
 /// Reads as the bytes come, so that a length that is only claimed costs nothing.
@@ -150,8 +187,11 @@ enum Parsed {
     NewerApiVersions(i32),
 }
 
-fn parse(mut frame: Bytes) -> io::Result<Parsed> {
-    let api_number = frame.try_get_i16().map_err(io::Error::other)?;
+fn parse(
+    api_number: i16,
+    mut frame: Bytes,
+    room: Option<OwnedSemaphorePermit>,
+) -> io::Result<Parsed> {
     let version = frame.try_get_i16().map_err(io::Error::other)?;
     let correlation_id = frame.try_get_i32().map_err(io::Error::other)?;
     let client_length = frame.try_get_i16().map_err(io::Error::other)?;
@@ -180,6 +220,7 @@ fn parse(mut frame: Bytes) -> io::Result<Parsed> {
         client,
         correlation_id,
         body: frame,
+        room,
     }))
 }
 

@@ -25,8 +25,13 @@ const FIRST_REBALANCE_DELAY: Duration = Duration::from_millis(50);
 /// How long an id that was handed out waits for its owner.
 const PENDING_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_SESSION: Duration = Duration::from_secs(30 * 60);
+/// How long a member waits for the others at most, whatever they ask for.
+pub(super) const MAX_REBALANCE: Duration = Duration::from_secs(30 * 60);
 const MAX_GROUPS: usize = 10_000;
 const MAX_MEMBERS: usize = 1_000;
+/// Protocols of one member, and bytes of all of them.
+const MAX_PROTOCOLS: usize = 32;
+const MAX_PROTOCOL_BYTES: usize = 512 << 10;
 
 type Outcome<T> = Result<T, ResponseError>;
 
@@ -146,6 +151,11 @@ impl Groups {
         if join.session.is_zero() || join.session > MAX_SESSION {
             return Err(ResponseError::InvalidSessionTimeout);
         }
+        let sizes = join.protocols.iter();
+        let bytes: usize = sizes.map(|(name, about)| name.len() + about.len()).sum();
+        if join.protocols.len() > MAX_PROTOCOLS || bytes > MAX_PROTOCOL_BYTES {
+            return Err(ResponseError::InvalidRequest);
+        }
         let mut groups = self.groups.lock();
         if groups.len() >= MAX_GROUPS && !groups.contains_key(&join.group) {
             return Err(ResponseError::GroupMaxSizeReached);
@@ -172,7 +182,7 @@ impl Groups {
             client: join.client,
             protocols: join.protocols,
             session: join.session,
-            rebalance: join.rebalance,
+            rebalance: join.rebalance.min(MAX_REBALANCE),
             last_seen: Instant::now(),
             joining: Some(answer),
             syncing: None,
@@ -199,11 +209,12 @@ impl Groups {
             .ok_or(ResponseError::UnknownMemberId)?;
         let is_leader = group.leader == member;
         let phase = group.phase;
-        let (answer, wait) = oneshot::channel();
-        group.member(member, generation)?.syncing = Some(answer);
+        let waiting = group.member(member, generation)?;
         if phase == Phase::Preparing {
             return Err(ResponseError::RebalanceInProgress);
         }
+        let (answer, wait) = oneshot::channel();
+        waiting.syncing = Some(answer);
         if phase == Phase::Completing && is_leader {
             for (id, assignment) in assignments {
                 if let Some(member) = group.members.get_mut(&id) {
@@ -341,10 +352,10 @@ impl Groups {
         }
     }
 
-    /// Removes silent members and ends rebalances whose time has come.
+    /// Removes silent members, ends rebalances whose time has come, and drops groups that hold nothing.
     pub(super) fn tick(&self) {
         let now = Instant::now();
-        for group in self.groups.lock().values_mut() {
+        self.groups.lock().retain(|_, group| {
             group
                 .pending
                 .retain(|_, since| now - *since < PENDING_TIMEOUT);
@@ -354,7 +365,8 @@ impl Groups {
                 group.rebalance();
             }
             group.complete_if_due(now);
-        }
+            !group.members.is_empty() || !group.pending.is_empty() || !group.offsets.is_empty()
+        });
     }
 }
 
@@ -363,7 +375,8 @@ impl Member {
         if let Some(joining) = &self.joining {
             return !joining.is_closed();
         }
-        self.syncing.is_some() || now - self.last_seen <= self.session
+        let is_waiting = |syncing: &oneshot::Sender<Bytes>| !syncing.is_closed();
+        self.syncing.as_ref().is_some_and(is_waiting) || now - self.last_seen <= self.session
     }
 }
 
@@ -517,5 +530,71 @@ impl Member {
         known
             .map(|(_, metadata)| metadata.clone())
             .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn groups() -> (tempfile::TempDir, Groups) {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Arc::new(Journal::start(dir.path(), &[]).unwrap());
+        (dir, Groups::new(journal, []))
+    }
+
+    fn join(groups: &Groups, member: &str, protocols: usize) -> Outcome<Joining> {
+        let protocol = (StrBytes::from_static_str("range"), Bytes::new());
+        groups.join(Join {
+            group: "g".to_owned(),
+            member: member.to_owned(),
+            client: "c".to_owned(),
+            session: Duration::from_secs(60),
+            rebalance: Duration::from_secs(60),
+            protocol_type: StrBytes::from_static_str("consumer"),
+            protocols: vec![protocol; protocols],
+            id_first: false,
+        })
+    }
+
+    #[test]
+    fn a_member_that_syncs_too_early_is_refused_and_does_not_wait() {
+        let (_dir, groups) = groups();
+        let Ok(Joining::Wait(mut wait)) = join(&groups, "", 1) else {
+            panic!("the first member is not taken in");
+        };
+        // A second one makes the group prepare again once the first rebalance is over.
+        groups.groups.lock().get_mut("g").unwrap().earliest = Instant::now();
+        groups.tick();
+        let first = wait.try_recv().unwrap();
+        assert!(join(&groups, "", 1).is_ok());
+        let early = groups.sync("g", &first.member, first.generation, Vec::new());
+        assert_eq!(early.unwrap_err(), ResponseError::RebalanceInProgress);
+        let groups = groups.groups.lock();
+        assert!(groups["g"].members[&first.member].syncing.is_none());
+    }
+
+    #[test]
+    fn a_group_that_holds_nothing_is_dropped() {
+        let (_dir, groups) = groups();
+        assert_eq!(
+            join(&groups, "", 0).unwrap_err(),
+            ResponseError::InconsistentGroupProtocol
+        );
+        assert_eq!(
+            join(&groups, "", MAX_PROTOCOLS + 1).unwrap_err(),
+            ResponseError::InvalidRequest
+        );
+        groups.tick();
+        assert!(groups.all().is_empty());
+        let offset = CommittedOffset {
+            topic: "t".to_owned(),
+            partition: 0,
+            offset: 1,
+            metadata: None,
+        };
+        groups.commit("g", "", -1, offset).unwrap();
+        groups.tick();
+        assert_eq!(groups.all().len(), 1);
     }
 }

@@ -102,6 +102,7 @@ impl Journal {
         file.write_all(&bytes)?;
         file.sync_data()?;
         std::fs::rename(&new, &path)?;
+        File::open(folder)?.sync_all()?;
         let file = OpenOptions::new().append(true).open(&path)?;
         Ok(Self {
             file: Mutex::new(file),
@@ -135,6 +136,14 @@ impl Journal {
             return Err(error);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Journal {
+    /// Goes on in another file.
+    pub(super) fn write_to(&self, path: &Path) {
+        *self.file.lock() = OpenOptions::new().append(true).open(path).unwrap();
     }
 }
 

@@ -24,6 +24,7 @@ mod transactions;
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -189,15 +190,25 @@ impl Drop for KafkaBroker {
 impl Broker {
     fn open(config: &KafkaBrokerConfig, address: SocketAddr) -> Result<Self> {
         let folder = config.data_dir.as_path();
-        let failed = |source: std::io::Error| Error::Storage {
+        let failed = |source: io::Error| Error::Storage {
             folder: folder.to_owned(),
             source: source.into(),
         };
         let lock = lock_folder(folder)?;
-        let known = Known::collect(Journal::read(folder).map_err(failed)?);
+        let events = Journal::read(folder).map_err(failed)?;
+        let is_new = !events
+            .iter()
+            .any(|one| matches!(one, Event::Cluster { .. }));
+        let topics_folder = folder.join("topics");
+        if is_new && !topics::find_ids(&topics_folder).map_err(failed)?.is_empty() {
+            let reason =
+                "there are topics, but `journal.jsonl`, which names them, is missing or damaged";
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidData, reason)));
+        }
+        let known = Known::collect(events);
         let journal = Journal::start(folder, &known.events()).map_err(failed)?;
         let journal = Arc::new(journal);
-        let topics = Topics::open(folder.join("topics"), Arc::clone(&journal), &known.topics);
+        let topics = Topics::open(topics_folder, Arc::clone(&journal), &known.topics);
         let topics = Arc::new(topics.map_err(failed)?);
         let groups = Arc::new(Groups::new(Arc::clone(&journal), known.committed()));
         let transactions = Transactions::resume(
@@ -363,7 +374,7 @@ async fn housekeeping(broker: Arc<Broker>, shutdown: CancellationToken) {
 }
 
 fn lock_folder(folder: &Path) -> Result<File> {
-    let failed = |source: std::io::Error| Error::Storage {
+    let failed = |source: io::Error| Error::Storage {
         folder: folder.to_owned(),
         source: source.into(),
     };

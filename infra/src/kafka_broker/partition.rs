@@ -63,6 +63,13 @@ impl Partition {
         let mut segments = Vec::new();
         for (number, base) in bases.iter().enumerate() {
             let is_last = number + 1 == bases.len();
+            if number > 0 && state.end != *base {
+                let place = folder.display();
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("`{place}` lacks the records from {} to {base}", state.end),
+                ));
+            }
             state.end = *base;
             let visit = |header: &BatchHeader, batch: &[u8]| state.learn(header, batch);
             segments.push(Segment::open(&folder, *base, is_last, visit)?);
@@ -163,26 +170,26 @@ impl Partition {
         Ok(None)
     }
 
-    /// Deletes the oldest segments that are too many or too old; the one being written stays.
+    /// Deletes the oldest segments that are too many or too old; the one being written and those with records of an
+    /// open transaction stay.
     pub(super) fn retain(&mut self, now_ms: i64) {
+        let stable = self.last_stable();
         let mut total: u64 = self.segments.iter().map(|segment| segment.size).sum();
-        while self.segments.len() > 1 {
-            let Some(oldest) = self.segments.first() else {
-                return;
-            };
+        while let [oldest, next, ..] = self.segments.as_slice() {
             let too_many = self.settings.retention_bytes.is_some_and(|max| total > max);
             let too_old = self
                 .settings
                 .retention_ms
                 .is_some_and(|max| now_ms.saturating_sub(oldest.max_timestamp) > max);
-            if !too_many && !too_old {
+            if (!too_many && !too_old) || next.base > stable {
                 return;
             }
-            let removed = self.segments.remove(0);
-            total -= removed.size;
-            if let Err(error) = removed.delete() {
+            if let Err(error) = oldest.delete() {
                 tracing::warn!(folder = %self.folder.display(), %error, "an old segment cannot be removed");
+                return;
             }
+            total -= oldest.size;
+            self.segments.remove(0);
             let start = self.start();
             self.state.aborted.retain(|one| one.last_offset >= start);
         }
@@ -212,6 +219,9 @@ impl Partition {
             self.sync();
             let segment = Segment::create(&self.folder, base)
                 .map_err(|error| self.failed("starting a segment", &error))?;
+            if let Some(full) = self.segments.last_mut() {
+                full.close();
+            }
             self.segments.push(segment);
         }
         if let Some(segment) = self.segments.last_mut()
@@ -390,6 +400,85 @@ mod tests {
         }
     }
 
+    /// A partition of three batches of two records, its file, and where the second and third batch begin.
+    fn three_batches(folder: &Path) -> (PathBuf, [usize; 2]) {
+        let mut partition = Partition::open(folder.to_owned(), settings()).unwrap();
+        for _ in 0..3 {
+            append(&mut partition, (-1, -1, -1), false).unwrap();
+        }
+        let file = folder.join(format!("{:020}.log", 0));
+        let size = std::fs::metadata(&file).unwrap().len() as usize / 3;
+        (file, [size, 2 * size])
+    }
+
+    #[test]
+    fn a_bad_byte_before_intact_batches_is_refused_and_nothing_is_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("0");
+        let (file, [second, third]) = three_batches(&folder);
+        let whole = std::fs::read(&file).unwrap();
+        // In the offset, the length and the records of a batch.
+        for damage in [7, 10, 70] {
+            let mut bytes = whole.clone();
+            bytes[second + damage] ^= 1;
+            std::fs::write(&file, &bytes).unwrap();
+            let error = Partition::open(folder.clone(), settings()).unwrap_err();
+            assert!(
+                error.to_string().contains(&format!("byte {second}")),
+                "{error}"
+            );
+            assert_eq!(std::fs::read(&file).unwrap(), bytes);
+
+            let mut bytes = whole.clone();
+            bytes[third + damage] ^= 1;
+            std::fs::write(&file, &bytes).unwrap();
+            let partition = Partition::open(folder.clone(), settings()).unwrap();
+            assert_eq!(partition.end(), 4);
+        }
+    }
+
+    #[test]
+    fn offsets_that_do_not_follow_each_other_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("0");
+        let (file, [second, third]) = three_batches(&folder);
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes.drain(second..third);
+        std::fs::write(&file, &bytes).unwrap();
+        let error = Partition::open(folder.clone(), settings()).unwrap_err();
+        assert!(
+            error.to_string().contains(&format!("byte {second}")),
+            "{error}"
+        );
+
+        // The same between files.
+        std::fs::write(&file, &bytes[..second]).unwrap();
+        std::fs::write(folder.join(format!("{:020}.log", 4)), b"").unwrap();
+        let error = Partition::open(folder.clone(), settings()).unwrap_err();
+        assert!(error.to_string().contains("from 2 to 4"), "{error}");
+    }
+
+    #[test]
+    fn only_the_last_segment_keeps_its_file_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("0");
+        let open_files = || {
+            let entries = std::fs::read_dir("/proc/self/fd").unwrap();
+            let paths = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+            paths.filter(|path| path.starts_with(&folder)).count()
+        };
+        let mut partition = Partition::open(folder.clone(), settings()).unwrap();
+        for _ in 0..40 {
+            append(&mut partition, (-1, -1, -1), false).unwrap();
+        }
+        assert!(partition.segments.len() > 5);
+        assert_eq!(open_files(), 1);
+        drop(partition);
+        let partition = Partition::open(folder.clone(), settings()).unwrap();
+        assert!(!partition.read(0, 80, 100).unwrap().is_empty());
+        assert_eq!(open_files(), 1);
+    }
+
     #[test]
     fn transactions_are_undecided_until_their_marker_also_over_a_restart() {
         let dir = tempfile::tempdir().unwrap();
@@ -426,5 +515,25 @@ mod tests {
         assert_eq!(BatchHeader::parse(&kept).unwrap().base_offset, start);
         let partition = Partition::open(dir.path().join("0"), settings()).unwrap();
         assert_eq!((partition.start(), partition.end()), (start, 80));
+    }
+
+    #[test]
+    fn retention_keeps_what_an_open_transaction_wrote() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut partition = Partition::open(dir.path().join("0"), settings()).unwrap();
+        let fill = |partition: &mut Partition| {
+            for _ in 0..40 {
+                append(partition, (-1, -1, -1), false).unwrap();
+            }
+        };
+        fill(&mut partition);
+        append(&mut partition, (5, 0, 0), true).unwrap();
+        fill(&mut partition);
+        partition.retain(2_000);
+        assert!(partition.start() > 0 && partition.start() <= 80);
+        assert_eq!(partition.last_stable(), 80);
+        partition.end_transaction(5, 0, true, 2_000).unwrap();
+        partition.retain(2_000);
+        assert!(partition.start() > 80);
     }
 }

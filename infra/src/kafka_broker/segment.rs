@@ -2,13 +2,17 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read as _};
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::batch::{self, BatchHeader, HEADER_BYTES};
 
 /// Bytes of the file for each entry of the index.
 const INDEX_INTERVAL: u64 = 16 * 1024;
+/// Bytes of a damaged file that are looked through at a time.
+const SCAN_BYTES: usize = 1 << 20;
 
 /// A file that holds the batches from offset `base` on.
 #[derive(Debug)]
@@ -18,7 +22,8 @@ pub(super) struct Segment {
     /// Milliseconds since 1970 of the newest record; `i64::MIN` when there is none.
     pub(super) max_timestamp: i64,
     path: PathBuf,
-    file: File,
+    /// Open while the segment is written; an older one is opened when it is read, so that files do not run out.
+    file: Option<Arc<File>>,
     /// Offset and position of a batch now and then, ascending.
     index: Vec<(i64, u64)>,
 }
@@ -37,14 +42,15 @@ impl Segment {
             size: 0,
             max_timestamp: i64::MIN,
             path,
-            file,
+            file: Some(Arc::new(file)),
             index: Vec::new(),
         })
     }
 
     /// Opens a file and shows each batch's header, and the whole batch if it ends a transaction.
     ///
-    /// The last file of a partition may end in a batch that was never acknowledged: it is cut off there.
+    /// The last file of a partition may end in a batch that was never acknowledged: it is cut off there. A bad batch
+    /// with intact ones after it is an error.
     pub(super) fn open(
         folder: &Path,
         base: i64,
@@ -52,18 +58,19 @@ impl Segment {
         mut visit: impl FnMut(&BatchHeader, &[u8]),
     ) -> io::Result<Self> {
         let path = folder.join(format!("{base:020}.log"));
-        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let file = Arc::new(OpenOptions::new().read(true).write(true).open(&path)?);
         let mut segment = Self {
             base,
             size: 0,
             max_timestamp: i64::MIN,
             path,
-            file,
+            file: is_last.then(|| Arc::clone(&file)),
             index: Vec::new(),
         };
-        let total = segment.file.metadata()?.len();
-        let mut reader = BufReader::with_capacity(1 << 16, segment.file.try_clone()?);
+        let total = file.metadata()?.len();
+        let mut reader = BufReader::with_capacity(1 << 16, file.as_ref());
         let mut bytes = vec![0; HEADER_BYTES];
+        let mut next = base;
         while segment.size < total {
             bytes.resize(HEADER_BYTES, 0);
             let header = match reader.read_exact(&mut bytes) {
@@ -71,8 +78,10 @@ impl Segment {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
                 Err(error) => return Err(error),
             };
-            let Some(header) = header.filter(|header| segment.size + header.size as u64 <= total)
-            else {
+            // The checksum does not cover the offset.
+            let Some(header) = header.filter(|header| {
+                header.base_offset == next && segment.size + header.size as u64 <= total
+            }) else {
                 break;
             };
             let body = (header.size - HEADER_BYTES) as u64;
@@ -87,28 +96,30 @@ impl Segment {
             }
             visit(&header, &bytes);
             segment.note(&header);
+            next = header.last_offset() + 1;
         }
         if segment.size < total {
-            if !is_last {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    format!(
-                        "`{}` is damaged at byte {}",
-                        segment.path.display(),
-                        segment.size
-                    ),
-                ));
+            if !is_last || has_intact_batch(&file, segment.size + 1..total, next)? {
+                return Err(segment.damaged(segment.size));
             }
-            segment.file.set_len(segment.size)?;
+            let bytes = total - segment.size;
+            tracing::warn!(file = %segment.path.display(), bytes, "what follows the last intact batch is cut off");
+            file.set_len(segment.size)?;
         }
         Ok(segment)
     }
 
+    /// Goes on without an open file: another segment is written now.
+    pub(super) fn close(&mut self) {
+        self.file = None;
+    }
+
     /// Appends a batch that already carries its offsets. What a failed write left behind is taken back.
     pub(super) fn append(&mut self, header: &BatchHeader, batch: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.file.write_all_at(batch, self.size) {
+        let file = self.file()?;
+        if let Err(error) = file.write_all_at(batch, self.size) {
             // If this fails too, opening the file cuts the rest off.
-            let _ = self.file.set_len(self.size);
+            let _ = file.set_len(self.size);
             return Err(error);
         }
         self.note(header);
@@ -117,6 +128,7 @@ impl Segment {
 
     /// Returns whole batches from the one that holds `from` on, before `until`: about `max` bytes, at least one batch.
     pub(super) fn read(&self, from: i64, until: i64, max: usize) -> io::Result<Vec<u8>> {
+        let file = self.file()?;
         let mut position = self.position_before(from);
         // Batches before `from` are stepped over, header by header.
         let mut header = [0; HEADER_BYTES];
@@ -124,7 +136,7 @@ impl Segment {
             if position >= self.size {
                 return Ok(Vec::new());
             }
-            self.file.read_exact_at(&mut header, position)?;
+            file.read_exact_at(&mut header, position)?;
             let parsed = BatchHeader::parse(&header).ok_or_else(|| self.damaged(position))?;
             if parsed.last_offset() >= from {
                 break parsed;
@@ -136,7 +148,7 @@ impl Segment {
         }
         let left = usize::try_from(self.size - position).unwrap_or(usize::MAX);
         let mut bytes = vec![0; left.min(max.max(first.size))];
-        self.file.read_exact_at(&mut bytes, position)?;
+        file.read_exact_at(&mut bytes, position)?;
         let mut whole = 0;
         while let Some(parsed) = bytes.get(whole..).and_then(BatchHeader::parse) {
             if whole + parsed.size > bytes.len() || parsed.base_offset >= until {
@@ -172,12 +184,19 @@ impl Segment {
 
     /// Makes what was appended outlive a power failure.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file()?.sync_data()
     }
 
     /// Removes the file.
-    pub(super) fn delete(self) -> io::Result<()> {
+    pub(super) fn delete(&self) -> io::Result<()> {
         std::fs::remove_file(&self.path)
+    }
+
+    fn file(&self) -> io::Result<Arc<File>> {
+        match &self.file {
+            Some(file) => Ok(Arc::clone(file)),
+            None => File::open(&self.path).map(Arc::new),
+        }
     }
 
     fn note(&mut self, header: &BatchHeader) {
@@ -207,4 +226,28 @@ impl Segment {
             format!("`{}` is damaged at byte {position}", self.path.display()),
         )
     }
+}
+
+/// Whether somewhere in `range` an intact batch begins whose offsets are beyond `offset`.
+fn has_intact_batch(file: &File, range: Range<u64>, offset: i64) -> io::Result<bool> {
+    let mut start = range.start;
+    while start + HEADER_BYTES as u64 <= range.end {
+        let left = usize::try_from(range.end - start).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; left.min(SCAN_BYTES)];
+        file.read_exact_at(&mut bytes, start)?;
+        for (position, header) in (start..).zip(bytes.windows(HEADER_BYTES)) {
+            let header = BatchHeader::parse(header).filter(|header| {
+                header.base_offset > offset && position + header.size as u64 <= range.end
+            });
+            if let Some(header) = header {
+                let mut batch = vec![0; header.size];
+                file.read_exact_at(&mut batch, position)?;
+                if header.is_intact(&batch) {
+                    return Ok(true);
+                }
+            }
+        }
+        start += (bytes.len() - HEADER_BYTES + 1) as u64;
+    }
+    Ok(false)
 }

@@ -1,7 +1,7 @@
 //! Which requests are answered, and what each is made of.
 //!
 //! The codecs reserve memory for as many elements as a request claims to hold. Here each claim is held against the
-//! bytes that are really there, before the codec sees the request. Only versions without tagged fields are offered,
+//! bytes that are really there, and all of them against a limit, before the codec sees the request. Only versions without tagged fields are offered,
 //! which is what keeps a shape one short line.
 //!
 //! `b` 1 byte · `h` 2 · `i` 4 · `q` 8 · `s` text with a 2-byte length · `B` bytes with a 4-byte length ·
@@ -9,6 +9,9 @@
 
 use bytes::Buf;
 use kafka_protocol::messages::ApiKey;
+
+/// Elements of all lists of a request together; in the codec one takes many times its bytes.
+const MAX_ELEMENTS: usize = 20_000;
 
 /// A request in some of its versions.
 #[derive(Debug, Clone, Copy)]
@@ -79,12 +82,13 @@ pub(super) fn find(api: i16, version: i16) -> Option<&'static Shape> {
 impl Shape {
     /// Whether `body` is exactly one such request.
     pub(super) fn fits(&self, mut body: &[u8]) -> bool {
-        walk(self.fields.as_bytes(), &mut body).is_some() && body.is_empty()
+        let mut left = MAX_ELEMENTS;
+        walk(self.fields.as_bytes(), &mut body, &mut left).is_some() && body.is_empty()
     }
 }
 
-/// Steps over the fields; `None` where the bytes end before the fields do.
-fn walk(mut fields: &[u8], body: &mut &[u8]) -> Option<()> {
+/// Steps over the fields; `None` where the bytes end before the fields do, or with more than `left` elements.
+fn walk(mut fields: &[u8], body: &mut &[u8], left: &mut usize) -> Option<()> {
     while let Some((field, rest)) = fields.split_first() {
         fields = rest;
         match field {
@@ -108,8 +112,9 @@ fn walk(mut fields: &[u8], body: &mut &[u8]) -> Option<()> {
                 if count > body.len() {
                     return None;
                 }
+                *left = left.checked_sub(count)?;
                 for _ in 0..count {
-                    walk(element, body)?;
+                    walk(element, body, left)?;
                 }
                 fields = after;
             }
@@ -196,6 +201,19 @@ mod tests {
         assert!(!shape.fits(&i32::MAX.to_be_bytes()));
         assert!(!shape.fits(&(-2_i32).to_be_bytes()));
         assert!(shape.fits(&(-1_i32).to_be_bytes()));
+    }
+
+    #[test]
+    fn more_elements_than_the_limit_are_refused() {
+        let shape = find(ApiKey::Metadata as i16, 1).unwrap();
+        let body = |count: usize| {
+            let mut body = BytesMut::new();
+            body.put_i32(count as i32);
+            body.put_bytes(0, 2 * count);
+            body
+        };
+        assert!(shape.fits(&body(MAX_ELEMENTS)));
+        assert!(!shape.fits(&body(MAX_ELEMENTS + 1)));
     }
 
     proptest::proptest! {

@@ -67,7 +67,7 @@ impl Topic {
 }
 
 impl Topics {
-    /// Opens the topics that the journal knows and removes folders of topics that it does not.
+    /// Opens the topics that the journal knows; folders of others are left alone.
     pub(super) fn open(
         folder: PathBuf,
         journal: Arc<Journal>,
@@ -79,16 +79,10 @@ impl Topics {
             let topic = Topic::open(&folder, *id, *partitions, *settings)?;
             topics.insert(name.clone(), Arc::new(topic));
         }
-        for entry in std::fs::read_dir(&folder)? {
-            let entry = entry?;
-            let id = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse::<Uuid>().ok());
-            if let Some(id) = id
-                && !known.values().any(|(known, ..)| *known == id)
-            {
-                std::fs::remove_dir_all(entry.path())?;
+        for id in find_ids(&folder)? {
+            if !known.values().any(|(known, ..)| *known == id) {
+                let folder = folder.join(id.to_string());
+                tracing::warn!(folder = %folder.display(), "a folder belongs to no known topic and is left alone");
             }
         }
         Ok(Self {
@@ -140,20 +134,34 @@ impl Topics {
     ) -> Result<Arc<Topic>, ResponseError> {
         let count = self.check(name, partitions)?;
         let id = Uuid::new_v4();
-        let topic = Topic::open(&self.folder, id, count, settings).map_err(|error| {
+        let created = self.create_as(id, name, count, settings);
+        if created.is_err() {
+            self.remove_folder(id);
+        }
+        created
+    }
+
+    fn create_as(
+        &self,
+        id: Uuid,
+        name: &str,
+        partitions: u32,
+        settings: TopicSettings,
+    ) -> Result<Arc<Topic>, ResponseError> {
+        let topic = Topic::open(&self.folder, id, partitions, settings).map_err(|error| {
             tracing::error!(topic = name, %error, "a topic cannot be made");
             ResponseError::KafkaStorageError
         })?;
         let topic = Arc::new(topic);
         let mut topics = self.topics.write();
         if topics.contains_key(name) {
-            // Somebody was faster; our folder goes when the broker starts again.
+            // Somebody was faster.
             return Err(ResponseError::TopicAlreadyExists);
         }
         self.journal.record(&Event::TopicCreated {
             name: name.to_owned(),
             id,
-            partitions: count,
+            partitions,
             settings,
         })?;
         topics.insert(name.to_owned(), Arc::clone(&topic));
@@ -169,10 +177,30 @@ impl Topics {
         self.journal.record(&Event::TopicDeleted {
             name: name.to_owned(),
         })?;
-        if let Err(error) = std::fs::remove_dir_all(self.folder.join(topic.id.to_string())) {
-            tracing::warn!(topic = name, %error, "a deleted topic's folder stays until the next start");
-        }
+        self.remove_folder(topic.id);
         topics.remove(name);
         Ok(())
     }
+
+    fn remove_folder(&self, id: Uuid) {
+        let folder = self.folder.join(id.to_string());
+        if let Err(error) = std::fs::remove_dir_all(&folder) {
+            tracing::warn!(folder = %folder.display(), %error, "a topic's folder cannot be removed");
+        }
+    }
+}
+
+/// Returns the ids of all topics that have a folder, known or not.
+pub(super) fn find_ids(folder: &Path) -> io::Result<Vec<Uuid>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut ids = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        ids.extend(name.to_str().and_then(|name| name.parse::<Uuid>().ok()));
+    }
+    Ok(ids)
 }

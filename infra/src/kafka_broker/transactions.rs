@@ -97,9 +97,7 @@ impl Transactions {
             transactions: Mutex::new(known),
         };
         for (id, transaction) in transactions.transactions.lock().iter_mut() {
-            if let State::Ending { commit } = transaction.state {
-                transactions.finish(id, transaction, commit)?;
-            }
+            transactions.finish(id, transaction)?;
         }
         Ok(transactions)
     }
@@ -125,8 +123,9 @@ impl Transactions {
         let producer = match transactions.get_mut(id) {
             Some(transaction) => {
                 if transaction.state == State::Ongoing {
-                    self.end(id, transaction, false)?;
+                    self.replace(id, transaction.ending(false), transaction)?;
                 }
+                self.finish(id, transaction)?;
                 match transaction.producer.epoch.checked_add(1) {
                     Some(epoch) => ProducerIdentity {
                         epoch,
@@ -169,17 +168,16 @@ impl Transactions {
         }
         let mut transactions = self.transactions.lock();
         let transaction = owned(&mut transactions, id, producer)?;
-        transaction.begin();
-        transaction.partitions.extend(partitions.iter().cloned());
-        self.record(id, transaction)
+        let mut begun = transaction.begun()?;
+        begun.partitions.extend(partitions.iter().cloned());
+        self.replace(id, begun, transaction)
     }
 
     /// Opens a transaction for offsets of a group.
     pub(super) fn add_group(&self, id: &str, producer: ProducerIdentity) -> Outcome<()> {
         let mut transactions = self.transactions.lock();
         let transaction = owned(&mut transactions, id, producer)?;
-        transaction.begin();
-        self.record(id, transaction)
+        self.replace(id, transaction.begun()?, transaction)
     }
 
     /// Adds offsets that count if the transaction commits.
@@ -196,67 +194,73 @@ impl Transactions {
             return Err(ResponseError::InvalidTxnState);
         }
         let named = offsets.into_iter().map(|offset| (group.to_owned(), offset));
-        transaction.offsets.extend(named);
-        self.record(id, transaction)
+        let mut changed = transaction.clone();
+        changed.offsets.extend(named);
+        changed.keep_last_offsets();
+        self.replace(id, changed, transaction)
     }
 
-    /// Checks that a transactional batch belongs to an open transaction on its partition.
-    pub(super) fn check_append(
+    /// Runs `append` if the producers have their transactions open on the partition; none ends before it returns.
+    pub(super) fn append_within<T>(
         &self,
         id: &str,
-        producer: ProducerIdentity,
+        producers: impl IntoIterator<Item = ProducerIdentity>,
         partition: &(String, i32),
-    ) -> Outcome<()> {
+        append: impl FnOnce() -> Outcome<T>,
+    ) -> Outcome<T> {
         let mut transactions = self.transactions.lock();
-        let transaction = owned(&mut transactions, id, producer)?;
-        if transaction.state == State::Ongoing && transaction.partitions.contains(partition) {
-            Ok(())
-        } else {
-            Err(ResponseError::InvalidTxnState)
+        for producer in producers {
+            let transaction = owned(&mut transactions, id, producer)?;
+            if transaction.state != State::Ongoing || !transaction.partitions.contains(partition) {
+                return Err(ResponseError::InvalidTxnState);
+            }
         }
+        append()
     }
 
-    /// Commits or aborts.
+    /// Commits or aborts. An error says that nothing was decided; what is decided and cannot be carried out, because
+    /// the disk is full perhaps, is carried out later.
     pub(super) fn end_by(&self, id: &str, producer: ProducerIdentity, commit: bool) -> Outcome<()> {
         let mut transactions = self.transactions.lock();
         let transaction = owned(&mut transactions, id, producer)?;
         match transaction.state {
-            State::Ongoing => self.end(id, transaction, commit),
+            State::Ongoing => self.replace(id, transaction.ending(commit), transaction)?,
             // The answer to the first attempt was lost.
-            State::Empty { committed } if committed == commit => Ok(()),
-            State::Ending { commit: decided } if decided == commit => {
-                self.finish(id, transaction, commit)
-            }
-            _ => Err(ResponseError::InvalidTxnState),
+            State::Empty { committed } if committed == commit => {}
+            State::Ending { commit: decided } if decided == commit => {}
+            _ => return Err(ResponseError::InvalidTxnState),
         }
+        if let Err(error) = self.finish(id, transaction) {
+            tracing::warn!(id, %error, "a decided transaction is not carried out yet");
+        }
+        Ok(())
     }
 
-    /// Aborts what has been open for longer than its producer allowed.
+    /// Aborts what has been open for longer than its producer allowed, and carries out what could not be before.
     pub(super) fn tick(&self) {
         for (id, transaction) in self.transactions.lock().iter_mut() {
-            let limit = Duration::from_millis(transaction.timeout_ms);
-            let is_late = transaction
-                .since
-                .is_some_and(|since| since.elapsed() > limit);
-            if transaction.state != State::Ongoing || !is_late {
-                continue;
-            }
-            tracing::warn!(id, "transaction timed out and is aborted");
-            // The producer is shut out: it must not go on as if its transaction were open.
-            transaction.producer.epoch = transaction.producer.epoch.saturating_add(1);
-            if let Err(error) = self.end(id, transaction, false) {
-                tracing::error!(id, %error, "a late transaction cannot be aborted");
+            if let Err(error) = self.move_on(id, transaction) {
+                tracing::error!(id, %error, "a transaction cannot be ended");
             }
         }
     }
 
-    fn end(&self, id: &str, transaction: &mut Transaction, commit: bool) -> Outcome<()> {
-        transaction.state = State::Ending { commit };
-        self.record(id, transaction)?;
-        self.finish(id, transaction, commit)
+    fn move_on(&self, id: &str, transaction: &mut Transaction) -> Outcome<()> {
+        if transaction.is_late() {
+            tracing::warn!(id, "transaction timed out and is aborted");
+            let mut aborted = transaction.ending(false);
+            // The producer is shut out: it must not go on as if its transaction were open.
+            aborted.producer.epoch = aborted.producer.epoch.saturating_add(1);
+            self.replace(id, aborted, transaction)?;
+        }
+        self.finish(id, transaction)
     }
 
-    fn finish(&self, id: &str, transaction: &mut Transaction, commit: bool) -> Outcome<()> {
+    /// Carries out what was decided. After an error it stays decided, and this may be called again.
+    fn finish(&self, id: &str, transaction: &mut Transaction) -> Outcome<()> {
+        let State::Ending { commit } = transaction.state else {
+            return Ok(());
+        };
         let ProducerIdentity {
             id: producer,
             epoch,
@@ -271,16 +275,20 @@ impl Transactions {
                     .end_transaction(producer, epoch, commit, now_ms)?;
             }
         }
-        let offsets = std::mem::take(&mut transaction.offsets);
         if commit {
-            for (group, offset) in &offsets {
+            for (group, offset) in &transaction.offsets {
                 self.groups.commit_of_transaction(group, offset.clone())?;
             }
         }
-        transaction.partitions.clear();
-        transaction.since = None;
-        transaction.state = State::Empty { committed: commit };
-        self.record(id, transaction)
+        let ended = Transaction {
+            producer: transaction.producer,
+            timeout_ms: transaction.timeout_ms,
+            state: State::Empty { committed: commit },
+            partitions: BTreeSet::new(),
+            offsets: Vec::new(),
+            since: None,
+        };
+        self.replace(id, ended, transaction)
     }
 
     fn next_id(&self) -> Outcome<i64> {
@@ -295,6 +303,18 @@ impl Transactions {
         Ok(ids.next - 1)
     }
 
+    /// Records a change before it holds: if it cannot be recorded, nothing has changed.
+    fn replace(
+        &self,
+        id: &str,
+        changed: Transaction,
+        transaction: &mut Transaction,
+    ) -> Outcome<()> {
+        self.record(id, &changed)?;
+        *transaction = changed;
+        Ok(())
+    }
+
     fn record(&self, id: &str, transaction: &Transaction) -> Outcome<()> {
         self.journal.record(&Event::Transaction {
             id: id.to_owned(),
@@ -304,11 +324,42 @@ impl Transactions {
 }
 
 impl Transaction {
-    fn begin(&mut self) {
-        if self.state != State::Ongoing {
-            self.state = State::Ongoing;
-            self.since = Some(Instant::now());
+    /// Returns it open; one that is still ending has to end first.
+    fn begun(&self) -> Outcome<Self> {
+        match self.state {
+            State::Ongoing => Ok(self.clone()),
+            State::Ending { .. } => Err(ResponseError::ConcurrentTransactions),
+            State::Empty { .. } => Ok(Self {
+                state: State::Ongoing,
+                since: Some(Instant::now()),
+                ..self.clone()
+            }),
         }
+    }
+
+    /// Returns it decided.
+    fn ending(&self, commit: bool) -> Self {
+        Self {
+            state: State::Ending { commit },
+            ..self.clone()
+        }
+    }
+
+    fn is_late(&self) -> bool {
+        let limit = Duration::from_millis(self.timeout_ms);
+        self.state == State::Ongoing && self.since.is_some_and(|since| since.elapsed() > limit)
+    }
+
+    /// Of several offsets for one partition in one group, only the last one given counts.
+    fn keep_last_offsets(&mut self) {
+        fn place((group, offset): &(String, CommittedOffset)) -> (&str, &str, i32) {
+            (group, &offset.topic, offset.partition)
+        }
+        self.offsets.reverse();
+        self.offsets
+            .sort_by(|one, other| place(one).cmp(&place(other)));
+        self.offsets
+            .dedup_by(|one, other| place(one) == place(other));
     }
 }
 
@@ -328,4 +379,194 @@ fn owned<'a>(
         return Err(ResponseError::InvalidProducerEpoch);
     }
     Ok(transaction)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::kafka_broker::batch::BatchHeader;
+    use crate::kafka_broker::batch::tests::batch as make;
+    use crate::kafka_broker::topics::TopicSettings;
+
+    const ID: &str = "writer";
+
+    /// A transaction open on two partitions, with a batch in each and an offset of a group.
+    struct Open {
+        dir: tempfile::TempDir,
+        journal: Arc<Journal>,
+        topics: Arc<Topics>,
+        groups: Arc<Groups>,
+        transactions: Transactions,
+        producer: ProducerIdentity,
+    }
+
+    impl Open {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let journal = Arc::new(Journal::start(dir.path(), &[]).unwrap());
+            let folder = dir.path().join("topics");
+            let topics = Topics::open(folder, Arc::clone(&journal), &BTreeMap::new()).unwrap();
+            // Every batch, also a marker, starts a file.
+            let settings = TopicSettings {
+                segment_bytes: 1,
+                retention_bytes: None,
+                retention_ms: None,
+                max_message_bytes: 10_000,
+            };
+            topics.create("t", 2, settings).unwrap();
+            let topics = Arc::new(topics);
+            let groups = Arc::new(Groups::new(Arc::clone(&journal), []));
+            let transactions = Transactions::resume(
+                Arc::clone(&journal),
+                Arc::clone(&topics),
+                Arc::clone(&groups),
+                0,
+                BTreeMap::new(),
+            )
+            .unwrap();
+            let producer = transactions.take_over(ID, Duration::from_secs(60)).unwrap();
+            let open = Self {
+                dir,
+                journal,
+                topics,
+                groups,
+                transactions,
+                producer,
+            };
+            open.begin().unwrap();
+            open.append(0).unwrap();
+            open.append(1).unwrap();
+            for offset in [1, 2] {
+                let offset = CommittedOffset {
+                    topic: "t".to_owned(),
+                    partition: 0,
+                    offset,
+                    metadata: None,
+                };
+                let added = open
+                    .transactions
+                    .add_offsets(ID, producer, "g", vec![offset]);
+                added.unwrap();
+            }
+            open
+        }
+
+        fn begin(&self) -> Outcome<()> {
+            let partitions = [0, 1].map(|number| ("t".to_owned(), number));
+            self.transactions
+                .add_partitions(ID, self.producer, &partitions)
+        }
+
+        fn append(&self, number: i32) -> Outcome<i64> {
+            let place = ("t".to_owned(), number);
+            let work = || self.append_unchecked(number, 0);
+            self.transactions
+                .append_within(ID, [self.producer], &place, work)
+        }
+
+        fn append_unchecked(&self, number: i32, sequence: i32) -> Outcome<i64> {
+            let bytes = make(&[b"one"], 1_000, (self.producer.id, 0, sequence), true);
+            let header = BatchHeader::parse(&bytes).unwrap();
+            let topic = self.topics.get("t").unwrap();
+            let mut partition = topic.partition(number).unwrap().lock();
+            partition.append(&header, &bytes)
+        }
+
+        fn end(&self, commit: bool) -> Outcome<()> {
+            self.transactions.end_by(ID, self.producer, commit)
+        }
+
+        fn take_over(&self) -> Outcome<ProducerIdentity> {
+            self.transactions.take_over(ID, Duration::from_secs(60))
+        }
+
+        fn is_decided(&self, number: i32) -> bool {
+            let topic = self.topics.get("t").unwrap();
+            let partition = topic.partition(number).unwrap().lock();
+            partition.last_stable() == partition.end()
+        }
+
+        fn committed(&self) -> Option<i64> {
+            let offset = self.groups.offset("g", "t", 0);
+            offset.map(|offset| offset.offset)
+        }
+
+        fn folder_of_partition_1(&self) -> PathBuf {
+            let topics = self.dir.path().join("topics");
+            let topic = std::fs::read_dir(topics).unwrap().next().unwrap().unwrap();
+            topic.path().join("1")
+        }
+    }
+
+    #[test]
+    fn an_end_that_fails_half_way_is_carried_out_later() {
+        type Retry = fn(&Open);
+        let retries: [Retry; 3] = [
+            |open| open.transactions.tick(),
+            |open| open.end(true).unwrap(),
+            |open| {
+                let producer = open.take_over().unwrap();
+                assert_eq!((producer.id, producer.epoch), (open.producer.id, 1));
+            },
+        ];
+        for retry in retries {
+            let open = Open::new();
+            let folder = open.folder_of_partition_1();
+            let aside = open.dir.path().join("aside");
+            std::fs::rename(&folder, &aside).unwrap();
+            // It is decided, and that is what the producer asked for.
+            assert_eq!(open.end(true), Ok(()));
+            assert!(open.is_decided(0) && !open.is_decided(1));
+            assert_eq!(open.committed(), None);
+            assert_eq!(open.begin(), Err(ResponseError::ConcurrentTransactions));
+            assert_eq!(open.end(false), Err(ResponseError::InvalidTxnState));
+            assert_eq!(open.append(1), Err(ResponseError::InvalidTxnState));
+            assert_eq!(open.take_over(), Err(ResponseError::KafkaStorageError));
+            open.transactions.tick();
+            assert!(!open.is_decided(1));
+
+            std::fs::rename(&aside, &folder).unwrap();
+            retry(&open);
+            assert!(open.is_decided(0) && open.is_decided(1));
+            assert_eq!(open.committed(), Some(2));
+        }
+    }
+
+    #[test]
+    fn an_end_that_cannot_be_recorded_decides_nothing() {
+        let open = Open::new();
+        open.journal.write_to("/dev/full".as_ref());
+        assert_eq!(open.end(true), Err(ResponseError::KafkaStorageError));
+        assert_eq!(open.take_over(), Err(ResponseError::KafkaStorageError));
+        assert!(!open.is_decided(0) && !open.is_decided(1));
+        open.journal
+            .write_to(&open.dir.path().join("journal.jsonl"));
+        assert_eq!(open.end(false), Ok(()));
+        assert!(open.is_decided(0) && open.is_decided(1));
+        assert_eq!(open.committed(), None);
+        assert_eq!(open.begin(), Ok(()));
+    }
+
+    #[test]
+    fn no_transaction_ends_between_check_and_append() {
+        let open = Open::new();
+        let place = ("t".to_owned(), 0);
+        let (ended, has_ended) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let appended = open
+                .transactions
+                .append_within(ID, [open.producer], &place, || {
+                    scope.spawn(|| ended.send(open.take_over()));
+                    let early = has_ended.recv_timeout(Duration::from_millis(50));
+                    assert!(early.is_err(), "{early:?}");
+                    open.append_unchecked(0, 1)
+                });
+            appended.unwrap();
+        });
+        assert!(has_ended.recv().unwrap().is_ok());
+        assert!(open.is_decided(0));
+        assert_eq!(open.append(0), Err(ResponseError::InvalidProducerEpoch));
+    }
 }

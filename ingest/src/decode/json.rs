@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, BinaryArray, RecordBatch};
+use arrow::array::{Array, ArrayData, BinaryArray, Date32Array, RecordBatch};
 use arrow::compute::concat_batches;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::json::ReaderBuilder;
 
@@ -82,8 +82,26 @@ impl JsonDecoder {
                 return refuse("the event is not exactly one JSON object");
             }
         }
-        decoder.flush()
+        let batch = decoder.flush()?;
+        let columns = batch.iter().flat_map(RecordBatch::columns);
+        for column in columns {
+            if !dates_exist(&column.to_data()) {
+                return refuse("a date lies outside the years 1 to 9999");
+            }
+        }
+        Ok(batch)
     }
+}
+
+/// Reports whether every date can be written in a calendar; a number in place of a date may lie anywhere.
+fn dates_exist(data: &ArrayData) -> bool {
+    /// Days from 1970 to the first day of the year 1 and to the last of 9999.
+    const DAYS: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
+    if data.data_type() == &DataType::Date32 {
+        let dates = Date32Array::from(data.clone());
+        return dates.iter().flatten().all(|day| DAYS.contains(&day));
+    }
+    data.child_data().iter().all(dates_exist)
 }
 
 fn reason(error: &ArrowError) -> String {
@@ -96,7 +114,7 @@ fn reason(error: &ArrowError) -> String {
 #[cfg(test)]
 mod tests {
     use arrow::array::AsArray;
-    use arrow::datatypes::{DataType, Field, Int32Type, Schema, TimeUnit};
+    use arrow::datatypes::{Field, Int32Type, Schema, TimeUnit};
     use proptest::prelude::*;
 
     use super::*;
@@ -132,6 +150,7 @@ mod tests {
             None,
             Some(b"\xff\xfe"),
             Some(br#"{"n":3000000000}"#),
+            Some(br#"{"day":2147483647}"#),
             Some(br#" {"n":5} "#),
         ]);
         assert_eq!(
@@ -139,7 +158,7 @@ mod tests {
             &[1, 5]
         );
         let positions: Vec<_> = decoded.rejected.iter().map(|(at, _)| *at).collect();
-        assert_eq!(positions, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(positions, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
         assert!(
             decoded
                 .rejected

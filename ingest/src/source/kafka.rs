@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use arrow::array::BinaryBuilder;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::{LanePosition, RawRecords, SourceEvent, Watermarks};
+use crate::client::{self, LastReason};
 use crate::producer::{LANE_HEADER, SEQUENCE_HEADER};
 use crate::{Error, IngestConfig, KafkaConfig, Result};
 
@@ -30,12 +31,13 @@ const PACK_RECORDS: usize = 16_384;
 const PACK_BYTES: usize = 4 << 20;
 /// How soon a stop is seen.
 const POLL: Duration = Duration::from_millis(100);
+/// Longest name of a numbering producer, in bytes.
+const MAX_LANE: usize = 200;
 
 /// A subscribed consumer.
 pub(crate) struct KafkaSource {
     events: mpsc::Receiver<SourceEvent>,
     consumer: Arc<BaseConsumer<Context>>,
-    stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
     topic: String,
 }
@@ -54,6 +56,7 @@ impl KafkaSource {
             topic: topic.to_owned(),
             brokers: kafka.brokers.clone(),
             timeout: config.broker_timeout,
+            reason: LastReason::default(),
         };
         let group = config.group(topic);
         let settings = kafka.client(&[
@@ -71,18 +74,15 @@ impl KafkaSource {
             settings.create_with_context(context).map_err(fail())?;
         consumer.subscribe(&[topic]).map_err(fail())?;
         let consumer = Arc::new(consumer);
-        let stop = Arc::new(AtomicBool::new(false));
         let reader = Reader {
             consumer: Arc::clone(&consumer),
             events: sender,
-            stop: Arc::clone(&stop),
             topic: topic.to_owned(),
             brokers: kafka.brokers.clone(),
         };
         Ok(Self {
             events,
             consumer,
-            stop,
             thread: tokio::task::spawn_blocking(move || reader.run()),
             topic: topic.to_owned(),
         })
@@ -115,12 +115,10 @@ impl KafkaSource {
         let Self {
             events,
             consumer,
-            stop,
             thread,
             topic,
         } = self;
-        stop.store(true, Ordering::Relaxed);
-        // A thread that waits for the pipeline is told that there is none.
+        // The thread sees that nobody listens.
         drop(events);
         let ended = thread.await;
         // Closing waits for the broker, which must not block the runtime.
@@ -135,14 +133,13 @@ impl KafkaSource {
 struct Reader {
     consumer: Arc<BaseConsumer<Context>>,
     events: mpsc::Sender<SourceEvent>,
-    stop: Arc<AtomicBool>,
     topic: String,
     brokers: String,
 }
 
 impl Reader {
     fn run(self) {
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.events.is_closed() {
             let (packs, outcome) = self.gather();
             for records in packs {
                 if self
@@ -195,6 +192,7 @@ impl Reader {
         if source.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
             return Error::NoBroker {
                 brokers: self.brokers.clone(),
+                reason: self.consumer.context().reason.get(),
             };
         }
         Error::kafka("reading topic", &self.topic, &self.brokers)(source)
@@ -241,14 +239,18 @@ impl Packer {
     fn lane_of(&mut self, message: &BorrowedMessage<'_>) -> Option<LanePosition> {
         let (mut lane, mut sequence) = (None, None);
         for header in message.headers()?.iter() {
-            let text = std::str::from_utf8(header.value.unwrap_or_default()).ok();
+            let text = std::str::from_utf8(header.value.unwrap_or_default());
             match header.key {
-                LANE_HEADER => lane = text,
-                SEQUENCE_HEADER => sequence = text.and_then(|text| text.parse().ok()),
+                LANE_HEADER => lane = Some(text.unwrap_or_default()),
+                SEQUENCE_HEADER => sequence = text.ok().and_then(|text| text.parse::<i64>().ok()),
                 _ => {}
             }
         }
-        let (lane, sequence) = (lane?, sequence?);
+        let lane = lane?;
+        let (lane, sequence) = match sequence {
+            Some(sequence) if sequence >= 0 && lane.len() <= MAX_LANE => (lane, sequence),
+            _ => ("", 0),
+        };
         let known = self.lane.as_ref().filter(|known| ***known == *lane);
         let lane = known.map_or_else(|| Arc::from(lane), Arc::clone);
         self.lane = Some(Arc::clone(&lane));
@@ -273,9 +275,18 @@ pub(crate) struct Context {
     topic: String,
     brokers: String,
     timeout: Duration,
+    reason: LastReason,
 }
 
-impl ClientContext for Context {}
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.reason.note(&error, reason);
+    }
+}
 
 impl ConsumerContext for Context {
     fn rebalance(
@@ -323,29 +334,41 @@ impl Context {
         consumer: &BaseConsumer<Self>,
         partitions: &TopicPartitionList,
     ) -> Result<TopicPartitionList, KafkaError> {
+        let (ready, answer) = sync_channel(1);
+        if self
+            .ask(SourceEvent::Assigning { ready }, &answer)
+            .is_none()
+        {
+            return Ok(TopicPartitionList::new());
+        }
         let mut watermarks = BTreeMap::new();
         let metadata = consumer.fetch_metadata(Some(&self.topic), self.timeout)?;
         for topic in metadata.topics() {
+            if let Some(code) = topic.error() {
+                return Err(KafkaError::MetadataFetch(code.into()));
+            }
             for partition in topic.partitions() {
                 let (low, high) =
                     consumer.fetch_watermarks(&self.topic, partition.id(), self.timeout)?;
                 watermarks.insert(partition.id(), Watermarks { low, high });
             }
         }
+        let partitions = ids(partitions);
+        // An old broker may not know a new partition yet; taking it for an empty one would store it twice.
+        if partitions.iter().any(|id| !watermarks.contains_key(id)) {
+            return Err(KafkaError::MetadataFetch(
+                RDKafkaErrorCode::UnknownPartition,
+            ));
+        }
         let (reply, answer) = sync_channel(1);
-        let asked = self.events.blocking_send(SourceEvent::Assigned {
-            partitions: ids(partitions),
+        let assigned = SourceEvent::Assigned {
+            partitions,
             watermarks,
             reply,
-        });
+        };
         let mut list = TopicPartitionList::new();
-        // No answer: the pipeline is stopping.
-        if asked.is_ok()
-            && let Ok(offsets) = answer.recv()
-        {
-            for (partition, offset) in offsets {
-                list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
-            }
+        for (partition, offset) in self.ask(assigned, &answer).unwrap_or_default() {
+            list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
         }
         Ok(list)
     }
@@ -354,12 +377,19 @@ impl Context {
     fn end(&self, partitions: &TopicPartitionList) {
         let (done, answer) = sync_channel(1);
         let partitions = ids(partitions);
-        if self
-            .events
-            .blocking_send(SourceEvent::Revoked { partitions, done })
-            .is_ok()
-        {
-            let _ = answer.recv();
+        self.ask(SourceEvent::Revoked { partitions, done }, &answer);
+    }
+
+    /// Waits for the pipeline's answer; none when it is stopping.
+    fn ask<T>(&self, event: SourceEvent, answer: &Receiver<T>) -> Option<T> {
+        self.events.blocking_send(event).ok()?;
+        loop {
+            match answer.recv_timeout(POLL) {
+                Ok(answer) => return Some(answer),
+                // The event may lie in a channel that nobody reads any more.
+                Err(RecvTimeoutError::Timeout) if !self.events.is_closed() => {}
+                Err(_) => return None,
+            }
         }
     }
 }

@@ -16,10 +16,13 @@ use crate::Error;
 pub(crate) enum SourceEvent {
     /// Records of one partition.
     Records(RawRecords),
+    /// Partitions are about to be ours: store what waits and look up what is stored, then answer.
+    Assigning { ready: SyncSender<()> },
     /// Partitions are ours from now on; the reply says where to begin each.
     Assigned {
         partitions: Vec<i32>,
-        /// First and next offset of every partition of the topic.
+        /// First and next offset of every partition of the topic, looked up after [`SourceEvent::Assigning`] was
+        /// answered: what others store meanwhile must not make the broker look behind the log.
         watermarks: BTreeMap<i32, Watermarks>,
         reply: SyncSender<BTreeMap<i32, i64>>,
     },
@@ -49,7 +52,7 @@ pub(crate) struct RawRecords {
     pub(crate) lanes: Vec<Option<LanePosition>>,
 }
 
-/// Where a record stands in the numbering of its producer.
+/// Where a record stands in the numbering of its producer; the lane is empty where its headers are wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LanePosition {
     pub(crate) lane: Arc<str>,

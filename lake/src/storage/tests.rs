@@ -65,8 +65,8 @@ impl ObjectStore for IgnoresConditions {
 }
 
 /// Returns a fresh place in the S3 store that the environment names, to run the suites on it too:
-/// `LAKEHOUSE_TEST_S3_ENDPOINT=http://127.0.0.1:9000`, and `.._ACCESS_KEY_ID` and
-/// `.._SECRET_ACCESS_KEY` where they are not `lakehouse` and `lakehouse-secret`.
+/// `LAKEHOUSE_TEST_S3_ENDPOINT=http://127.0.0.1:9000`, and `.._ACCESS_KEY` and `.._SECRET_KEY`
+/// where they are not `lakehouse` and `lakehouse-secret`.
 pub(crate) fn s3_config(prefix: &str) -> Option<StorageConfig> {
     #[expect(
         clippy::disallowed_methods,
@@ -82,8 +82,8 @@ pub(crate) fn s3_config(prefix: &str) -> Option<StorageConfig> {
     let s3 = S3Config {
         allow_http: endpoint.starts_with("http://"),
         endpoint: Some(endpoint),
-        access_key_id: Some(or("ACCESS_KEY_ID", "lakehouse")),
-        secret_access_key: Some(or("SECRET_ACCESS_KEY", "lakehouse-secret")),
+        access_key_id: Some(or("ACCESS_KEY", "lakehouse")),
+        secret_access_key: Some(or("SECRET_KEY", "lakehouse-secret")),
         create_bucket: true,
         ..S3Config::default()
     };

@@ -33,7 +33,7 @@ use object_store::path::Path;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use serde_json::json;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::log::{self, LogTail};
@@ -264,7 +264,7 @@ impl LakeTable {
             }
             tail.apply(&self.table_ref, &bytes)?;
             drop(guard);
-            info!(table = %self.name(), version, rows, files = files.adds.len(), "rows committed");
+            debug!(table = %self.name(), version, rows, files = files.adds.len(), "rows committed");
             if version.is_multiple_of(interval) {
                 self.checkpoint(version).await;
             }

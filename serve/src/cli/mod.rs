@@ -212,7 +212,7 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
         )
     } else if knows(&["locked", "another lakehouse", "is in use"]) {
         Some("another lakehouse runs on this folder; stop it or choose another --data-dir")
-    } else if knows(&["no kafka broker answers", "prediction store"]) {
+    } else if knows(&["no kafka broker answers", "no mongodb server answers"]) {
         Some("is it running, and is the address right? `lakehouse doctor` looks at each part")
     } else if knows(&["no space left"]) {
         Some("the disk is full; nothing was committed, free some space and start again")

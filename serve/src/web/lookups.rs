@@ -166,9 +166,14 @@ impl LookupCache {
     /// # Errors
     /// The lake cannot be read.
     pub(super) async fn recent(&self, app: &App) -> Result<Lookups, PageError> {
-        match self.kept() {
-            Some(kept) if kept.compared_at.elapsed() < RECHECK_AFTER => Ok(kept.lookups),
-            _ => self.fresh(app).await,
+        let kept = self.kept().filter(|kept| {
+            let is_recent = kept.compared_at.elapsed() < RECHECK_AFTER;
+            // Without flights there are no distances as flown: they may come at any moment.
+            is_recent && !kept.lookups.routes.miles.is_empty()
+        });
+        match kept {
+            Some(kept) => Ok(kept.lookups),
+            None => self.fresh(app).await,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::sandbox::{FLIGHTS, Sandbox};
+use crate::sandbox::{FLIGHTS, Sandbox, wait_for};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_year_is_loaded_once_and_every_door_answers() {
@@ -24,6 +24,11 @@ async fn the_year_is_loaded_once_and_every_door_answers() {
             rows
         );
     }
+    wait_for("all services", || async {
+        let ready = sandbox.http.get(sandbox.url("/health/ready")).send().await;
+        (ready.unwrap().status() == 200).then_some(())
+    })
+    .await;
     let old = "SELECT count(*) FROM lake.flights.flights FOR VERSION AS OF 0";
     assert_eq!(sandbox.number(old).await, 0);
 
@@ -147,4 +152,37 @@ fn user_errors_end_with_one_and_usage_errors_with_two() {
     );
     assert_eq!(run(&["sql", "--format", "xml"]).status.code(), Some(2));
     assert_eq!(run(&["config", "check"]).status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_table_is_named_and_does_not_hide_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start_on(dir.path()).await;
+    sandbox.all_flights().await;
+    sandbox.house.stop().await;
+    let tables = std::fs::read_dir(dir.path().join("lake/flights")).unwrap();
+    let planes = tables
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_str().unwrap().contains("planes"))
+        .unwrap();
+    for commit in std::fs::read_dir(planes.join("_delta_log")).unwrap() {
+        std::fs::write(commit.unwrap().path(), "no json").unwrap();
+    }
+
+    let sandbox = Sandbox::start_on(dir.path()).await;
+    let reason = wait_for("a degraded load", || async {
+        let ready = sandbox.http.get(sandbox.url("/health/ready")).send().await;
+        let text = ready.unwrap().text().await.unwrap();
+        text.contains("planes").then_some(text)
+    })
+    .await;
+    assert!(reason.contains("degraded"), "{reason}");
+    let home = sandbox.http.get(sandbox.url("/")).send().await.unwrap();
+    assert_eq!(home.status(), 200);
+    let home = home.text().await.unwrap();
+    assert!(
+        home.contains("cannot be read") && home.contains("336,776"),
+        "{home}"
+    );
+    sandbox.house.stop().await;
 }

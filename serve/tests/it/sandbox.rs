@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ingest::replay::ReplaySpeed;
 use serve::config::Config;
 use serve::services::{self, House};
 
@@ -16,6 +17,44 @@ pub(crate) struct Sandbox {
     _dir: Option<tempfile::TempDir>,
 }
 
+/// A configuration on `dir`: any port, no pause between replayed flights, a second model that costs little.
+pub(crate) fn test_config(dir: &Path) -> Config {
+    let mut config = Config {
+        data_dir: dir.to_path_buf(),
+        ..Config::default()
+    };
+    config.http.port = 0;
+    config.flights.replay_speed = ReplaySpeed::Max;
+    config.ml.full_rows = 30_000;
+    config.ml.full_iterations = 30;
+    config
+}
+
+/// The same on real Kafka, S3 and MongoDB, with names of its own on them; none unless all three are given.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test's own switch, not configuration"
+)]
+pub(crate) fn real_config(dir: &Path) -> Option<Config> {
+    let variable = |name: &str| std::env::var(format!("LAKEHOUSE_TEST_{name}")).ok();
+    let run = uuid::Uuid::new_v4().simple().to_string();
+    let mut config = test_config(dir);
+    config.kafka.brokers = variable("KAFKA_BROKERS")?;
+    config.storage.url = format!("s3://house-{run}/lake");
+    config.storage.s3.endpoint = variable("S3_ENDPOINT");
+    config.storage.s3.access_key_id = variable("S3_ACCESS_KEY");
+    config.storage.s3.secret_access_key = variable("S3_SECRET_KEY");
+    config.storage.s3.allow_http = true;
+    config.storage.s3.create_bucket = true;
+    config.storage.s3.endpoint.as_ref()?;
+    config.mongodb.uri = variable("MONGODB_URI")?;
+    config.mongodb.database = format!("house_{run}");
+    config.ml.request_topic = format!("request-{run}");
+    config.ml.response_topic = format!("response-{run}");
+    config.flights.topic = format!("flights-{run}");
+    Some(config)
+}
+
 impl Sandbox {
     pub(crate) async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -25,14 +64,12 @@ impl Sandbox {
     }
 
     pub(crate) async fn start_on(dir: &Path) -> Self {
-        let mut config = Config {
-            data_dir: dir.to_path_buf(),
-            ..Config::default()
-        };
-        config.http.port = 0;
-        let house = services::start(config).await.unwrap();
+        Self::start_with(test_config(dir)).await
+    }
+
+    pub(crate) async fn start_with(config: Config) -> Self {
         Self {
-            house,
+            house: services::start(config).await.unwrap(),
             http: reqwest::Client::new(),
             _dir: None,
         }
@@ -53,19 +90,30 @@ impl Sandbox {
             .value(0)
     }
 
-    /// Waits until the whole year is loaded.
+    /// Waits until the whole year is stored.
     pub(crate) async fn all_flights(&self) {
-        let deadline = Instant::now() + Duration::from_secs(120);
-        loop {
+        let is_complete = || async {
             let count = self
                 .number("SELECT count(*) FROM lake.flights.flights")
                 .await;
             assert!(count <= FLIGHTS, "{count} flights: some are doubled");
-            if count == FLIGHTS {
-                return;
-            }
-            assert!(Instant::now() < deadline, "only {count} flights are there");
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            (count == FLIGHTS).then_some(())
+        };
+        wait_for("all flights", is_complete).await;
+    }
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) async fn wait_for<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    ask: impl Fn() -> F,
+) -> T {
+    let deadline = Instant::now() + Duration::from_secs(180);
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
         }
+        assert!(Instant::now() < deadline, "{what}: not in three minutes");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

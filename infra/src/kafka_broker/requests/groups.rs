@@ -1,5 +1,6 @@
 //! Consumer groups and their offsets.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
@@ -24,10 +25,12 @@ use kafka_protocol::messages::{
     HeartbeatResponse, JoinGroupRequest, LeaveGroupRequest, LeaveGroupResponse,
     OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest, SyncGroupResponse,
 };
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use super::{NODE, text, topic_name};
+use super::{NODE, committed, text, topic_name};
 use crate::kafka_broker::connection::Request;
-use crate::kafka_broker::groups::{Join, Joining};
+use crate::kafka_broker::groups::{Join, Joining, MAX_REBALANCE};
 use crate::kafka_broker::journal::CommittedOffset;
 use crate::kafka_broker::{Broker, code};
 
@@ -42,9 +45,7 @@ pub(super) fn find_coordinator(broker: &Broker, request: &Request) -> io::Result
     request.reply(&answer)
 }
 
-pub(super) async fn join(broker: &Broker, request: &Request) -> io::Result<Option<Bytes>> {
-    let asked: JoinGroupRequest = request.decode()?;
-    let millis = |value: i32| Duration::from_millis(u64::try_from(value).unwrap_or(0));
+pub(super) async fn join(broker: &Broker, mut request: Request) -> io::Result<Option<Bytes>> {
     let refused = |error: ResponseError, member: &str| {
         JoinGroupResponse::default()
             .with_error_code(error.code())
@@ -52,23 +53,10 @@ pub(super) async fn join(broker: &Broker, request: &Request) -> io::Result<Optio
             .with_protocol_name(Some(text("")))
             .with_member_id(text(member))
     };
-    let member = asked.member_id.to_string();
-    let rebalance = match request.version {
-        0 => asked.session_timeout_ms,
-        _ => asked.rebalance_timeout_ms,
-    };
-    let protocols = asked.protocols.into_iter();
-    let joining = broker.groups.join(Join {
-        group: asked.group_id.0.to_string(),
-        member: member.clone(),
-        client: request.client.clone(),
-        session: millis(asked.session_timeout_ms),
-        rebalance: millis(rebalance),
-        protocol_type: asked.protocol_type,
-        protocols: protocols.map(|one| (one.name, one.metadata)).collect(),
-        id_first: request.version >= ID_FIRST_VERSION,
-    });
-    let wait = match joining {
+    let wish = read_join(&request)?;
+    request.release();
+    let member = wish.member.clone();
+    let wait = match broker.groups.join(wish) {
         Ok(Joining::Wait(wait)) => wait,
         Ok(Joining::TakeId(id)) => {
             return request.reply(&refused(ResponseError::MemberIdRequired, &id));
@@ -92,24 +80,60 @@ pub(super) async fn join(broker: &Broker, request: &Request) -> io::Result<Optio
     request.reply(&answer)
 }
 
-pub(super) async fn sync(broker: &Broker, request: &Request) -> io::Result<Option<Bytes>> {
-    let asked: SyncGroupRequest = request.decode()?;
-    let assignments = asked.assignments.into_iter();
-    let waiting = broker.groups.sync(
-        asked.group_id.0.as_str(),
-        asked.member_id.as_str(),
-        asked.generation_id,
-        assignments
-            .map(|one| (one.member_id.to_string(), one.assignment))
+/// Copies what is kept, so that it does not keep the request.
+fn read_join(request: &Request) -> io::Result<Join> {
+    let asked: JoinGroupRequest = request.decode()?;
+    let millis = |value: i32| Duration::from_millis(u64::try_from(value).unwrap_or(0));
+    let rebalance = match request.version {
+        0 => asked.session_timeout_ms,
+        _ => asked.rebalance_timeout_ms,
+    };
+    let protocols = asked.protocols.iter();
+    Ok(Join {
+        group: asked.group_id.0.to_string(),
+        member: asked.member_id.to_string(),
+        client: request.client.clone(),
+        session: millis(asked.session_timeout_ms),
+        rebalance: millis(rebalance),
+        protocol_type: text(&asked.protocol_type),
+        protocols: protocols
+            .map(|one| (text(&one.name), Bytes::copy_from_slice(&one.metadata)))
             .collect(),
-    );
+        id_first: request.version >= ID_FIRST_VERSION,
+    })
+}
+
+pub(super) async fn sync(broker: &Broker, mut request: Request) -> io::Result<Option<Bytes>> {
+    let waiting = hand_in(broker, &request)?;
+    request.release();
     let assigned = match waiting {
         // A dropped sender says that the next rebalance has begun.
-        Ok(wait) => wait.await.map_err(|_| ResponseError::RebalanceInProgress),
+        Ok(wait) => match timeout(MAX_REBALANCE, wait).await {
+            Ok(Ok(assignment)) => Ok(assignment),
+            _ => Err(ResponseError::RebalanceInProgress),
+        },
         Err(error) => Err(error),
     };
     let answer = SyncGroupResponse::default().with_error_code(code(&assigned));
     request.reply(&answer.with_assignment(assigned.unwrap_or_default()))
+}
+
+/// Copies what is kept, so that it does not keep the request.
+fn hand_in(
+    broker: &Broker,
+    request: &Request,
+) -> io::Result<Result<oneshot::Receiver<Bytes>, ResponseError>> {
+    let asked: SyncGroupRequest = request.decode()?;
+    let assignments = asked.assignments.iter().map(|one| {
+        let assignment = Bytes::copy_from_slice(&one.assignment);
+        (one.member_id.to_string(), assignment)
+    });
+    Ok(broker.groups.sync(
+        asked.group_id.0.as_str(),
+        asked.member_id.as_str(),
+        asked.generation_id,
+        assignments.collect(),
+    ))
 }
 
 pub(super) fn heartbeat(broker: &Broker, request: &Request) -> io::Result<Option<Bytes>> {
@@ -132,28 +156,19 @@ pub(super) fn offset_commit(broker: &Broker, request: &Request) -> io::Result<Op
     let asked: OffsetCommitRequest = request.decode()?;
     let group = asked.group_id.0.as_str();
     let topics = asked.topics.iter().map(|topic| {
-        let name = topic.name.0.as_str();
-        let known = broker.topics.get(name);
+        let known = broker.topics.get(topic.name.0.as_str());
         let partitions = topic.partitions.iter().map(|partition| {
             let number = partition.partition_index;
             let place = known.as_ref().and_then(|topic| topic.partition(number));
+            let note = partition.committed_metadata.as_ref();
             let committed = place
                 .ok_or(ResponseError::UnknownTopicOrPartition)
-                .and_then(|_| {
-                    broker.groups.commit(
-                        group,
-                        asked.member_id.as_str(),
-                        asked.generation_id_or_member_epoch,
-                        CommittedOffset {
-                            topic: name.to_owned(),
-                            partition: number,
-                            offset: partition.committed_offset,
-                            metadata: partition
-                                .committed_metadata
-                                .as_ref()
-                                .map(|note| note.to_string()),
-                        },
-                    )
+                .and_then(|_| committed(&topic.name, number, partition.committed_offset, note))
+                .and_then(|offset| {
+                    let generation = asked.generation_id_or_member_epoch;
+                    broker
+                        .groups
+                        .commit(group, asked.member_id.as_str(), generation, offset)
                 });
             OffsetCommitResponsePartition::default()
                 .with_partition_index(number)
@@ -215,7 +230,8 @@ fn fetched(partition: i32, offset: Option<CommittedOffset>) -> OffsetFetchRespon
 
 pub(super) fn describe(broker: &Broker, request: &Request) -> io::Result<Option<Bytes>> {
     let asked: DescribeGroupsRequest = request.decode()?;
-    let groups = asked.groups.into_iter().map(|id| {
+    let ids: BTreeSet<_> = asked.groups.into_iter().collect();
+    let groups = ids.into_iter().map(|id| {
         let Some(group) = broker.groups.describe(id.0.as_str()) else {
             return DescribedGroup::default()
                 .with_group_id(id)

@@ -91,33 +91,38 @@ fn append_to(
         .partition(data.index)
         .ok_or(ResponseError::UnknownTopicOrPartition)?;
     let batches = batch::split(data.records.clone().unwrap_or_default())?;
-    for (header, _) in &batches {
-        match transaction {
-            Some(id) if header.is_transactional() => {
-                let producer = ProducerIdentity {
-                    id: header.producer_id,
-                    epoch: header.producer_epoch,
-                };
-                let place = (name.to_owned(), data.index);
-                broker.transactions.check_append(id, producer, &place)?;
-            }
-            _ if header.is_transactional() => return Err(ResponseError::InvalidTxnState),
-            _ => {}
+    let append = || {
+        let mut partition = partition.lock();
+        let mut base = None;
+        for (header, batch) in &batches {
+            let offset = partition.append(header, batch)?;
+            base.get_or_insert(offset);
         }
+        let base = base.ok_or(ResponseError::InvalidRecord)?;
+        Ok((base, partition.start()))
+    };
+    let headers = batches.iter().map(|(header, _)| header);
+    let producers: Vec<_> = headers
+        .filter(|header| header.is_transactional())
+        .map(|header| ProducerIdentity {
+            id: header.producer_id,
+            epoch: header.producer_epoch,
+        })
+        .collect();
+    if producers.is_empty() {
+        return append();
     }
-    let mut partition = partition.lock();
-    let mut base = None;
-    for (header, batch) in &batches {
-        let offset = partition.append(header, batch)?;
-        base.get_or_insert(offset);
-    }
-    let base = base.ok_or(ResponseError::InvalidRecord)?;
-    Ok((base, partition.start()))
+    let id = transaction.ok_or(ResponseError::InvalidTxnState)?;
+    let place = (name.to_owned(), data.index);
+    broker
+        .transactions
+        .append_within(id, producers, &place, append)
 }
 
 /// Waits until there is enough to read, or until the consumer's patience ends.
-pub(super) async fn fetch(broker: &Arc<Broker>, request: &Request) -> io::Result<Option<Bytes>> {
+pub(super) async fn fetch(broker: &Arc<Broker>, mut request: Request) -> io::Result<Option<Bytes>> {
     let asked: Arc<FetchRequest> = Arc::new(request.decode()?);
+    request.release();
     let patience = Duration::from_millis(u64::try_from(asked.max_wait_ms).unwrap_or(0));
     let until = Instant::now() + patience.min(MAX_FETCH_WAIT);
     let wanted = usize::try_from(asked.min_bytes).unwrap_or(0);

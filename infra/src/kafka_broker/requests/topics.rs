@@ -1,5 +1,6 @@
 //! Which topics there are.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use bytes::Bytes;
@@ -21,6 +22,9 @@ use crate::kafka_broker::connection::Request;
 use crate::kafka_broker::topics::TopicSettings;
 use crate::kafka_broker::{Broker, code};
 
+/// Small segments would mean many files.
+const MIN_SEGMENT_BYTES: u64 = 1 << 20;
+
 pub(super) fn metadata(broker: &Broker, request: &Request) -> io::Result<Option<Bytes>> {
     let asked: MetadataRequest = request.decode()?;
     let names = match asked.topics {
@@ -34,7 +38,7 @@ pub(super) fn metadata(broker: &Broker, request: &Request) -> io::Result<Option<
             .all()
             .into_iter()
             .map(|(name, _)| name)
-            .collect::<Vec<_>>(),
+            .collect::<BTreeSet<_>>(),
     };
     let may_create = broker.auto_create_topics && asked.allow_auto_topic_creation;
     let topics = names.iter().map(|name| describe(broker, name, may_create));
@@ -149,7 +153,7 @@ fn apply(settings: &mut TopicSettings, name: &str, value: &str) -> Result<(), St
     match name {
         "retention.ms" => settings.retention_ms = Some(number()?).filter(|age| *age >= 0),
         "retention.bytes" => settings.retention_bytes = u64::try_from(number()?).ok(),
-        "segment.bytes" => settings.segment_bytes = size()?.max(1 << 10),
+        "segment.bytes" => settings.segment_bytes = size()?.max(MIN_SEGMENT_BYTES),
         "max.message.bytes" => {
             settings.max_message_bytes = usize::try_from(size()?).unwrap_or(usize::MAX);
         }

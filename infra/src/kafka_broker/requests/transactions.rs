@@ -16,8 +16,8 @@ use kafka_protocol::messages::{
     TxnOffsetCommitRequest,
 };
 
+use super::committed;
 use crate::kafka_broker::connection::Request;
-use crate::kafka_broker::journal::CommittedOffset;
 use crate::kafka_broker::transactions::ProducerIdentity;
 use crate::kafka_broker::{Broker, code};
 
@@ -91,26 +91,25 @@ pub(super) fn add_offsets(broker: &Broker, request: &Request) -> io::Result<Opti
 
 pub(super) fn offset_commit(broker: &Broker, request: &Request) -> io::Result<Option<Bytes>> {
     let asked: TxnOffsetCommitRequest = request.decode()?;
-    let mut offsets = Vec::new();
-    for topic in &asked.topics {
-        offsets.extend(topic.partitions.iter().map(|partition| {
-            CommittedOffset {
-                topic: topic.name.0.to_string(),
-                partition: partition.partition_index,
-                offset: partition.committed_offset,
-                metadata: partition
-                    .committed_metadata
-                    .as_ref()
-                    .map(|note| note.to_string()),
-            }
-        }));
-    }
-    let added = broker.transactions.add_offsets(
-        asked.transactional_id.0.as_str(),
-        producer(asked.producer_id, asked.producer_epoch),
-        asked.group_id.0.as_str(),
-        offsets,
-    );
+    let offsets = asked.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(move |partition| {
+            committed(
+                &topic.name,
+                partition.partition_index,
+                partition.committed_offset,
+                partition.committed_metadata.as_ref(),
+            )
+        })
+    });
+    let offsets: Result<Vec<_>, _> = offsets.collect();
+    let added = offsets.and_then(|offsets| {
+        broker.transactions.add_offsets(
+            asked.transactional_id.0.as_str(),
+            producer(asked.producer_id, asked.producer_epoch),
+            asked.group_id.0.as_str(),
+            offsets,
+        )
+    });
     let topics = asked.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
             TxnOffsetCommitResponsePartition::default()

@@ -131,7 +131,9 @@ async fn issue(app: &App, typed: &Typed) -> Result<Uuid, Refusal> {
             tracing::warn!(error = %chain(&error), "a prediction request cannot be sent");
             Refusal::Unavailable(match error {
                 ml::Error::Kafka { .. } => "Kafka does not take the request right now",
-                ml::Error::PredictionStore { .. } => "the prediction store does not answer",
+                ml::Error::PredictionStore { .. } | ml::Error::NoPredictionStore { .. } => {
+                    "the prediction store does not answer"
+                }
                 _ => "the request cannot be sent right now",
             })
         })

@@ -22,8 +22,8 @@ use crate::web::error::PageError;
 /// Rows that are shown.
 const MAX_ROWS: usize = 500;
 const DEADLINE: Duration = Duration::from_secs(60);
-const READING: [&str; 8] = [
-    "select", "with", "values", "table", "show", "describe", "desc", "explain",
+const READING: [&str; 7] = [
+    "select", "with", "values", "table", "show", "describe", "desc",
 ];
 
 #[derive(Debug, Default, Deserialize)]
@@ -184,8 +184,18 @@ fn only_reads(sql: &str) -> bool {
         rest = after.unwrap_or_default().trim_start();
     }
     let end = rest.find(|c: char| !c.is_ascii_alphabetic());
-    let word = rest.split_at(end.unwrap_or(rest.len())).0;
-    READING.contains(&word.to_ascii_lowercase().as_str())
+    let (word, after) = rest.split_at(end.unwrap_or(rest.len()));
+    match word.to_ascii_lowercase().as_str() {
+        // What is explained with ANALYZE is run.
+        "explain" => match after.trim_start().strip_prefix('(') {
+            Some(options) => options
+                .split_once(')')
+                .is_some_and(|(_, explained)| only_reads(explained)),
+            None => only_reads(after),
+        },
+        "analyze" | "verbose" => only_reads(after),
+        word => READING.contains(&word),
+    }
 }
 
 /// Returns the statement without the lines that describe the file.
@@ -215,6 +225,8 @@ mod tests {
             "-- report\n/* why */ (with a as (select 1) select * from a)",
             "show tables",
             "explain select 1",
+            "explain analyze verbose select 1",
+            "explain (type logical) select 1",
         ] {
             assert!(only_reads(sql), "{sql}");
         }
@@ -224,6 +236,9 @@ mod tests {
             "-- select",
             "execute immediate 'drop table x'",
             "selector",
+            "explain analyze insert into t values (1)",
+            "explain (format text) drop table x",
+            "explain",
             "create table t as select 1",
             "",
         ] {
