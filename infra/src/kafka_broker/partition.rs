@@ -428,7 +428,8 @@ mod tests {
                 "{error}"
             );
             assert_eq!(std::fs::read(&file).unwrap(), bytes);
-
+        }
+        for damage in [10, 70] {
             let mut bytes = whole.clone();
             bytes[third + damage] ^= 1;
             std::fs::write(&file, &bytes).unwrap();

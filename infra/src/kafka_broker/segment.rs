@@ -49,8 +49,8 @@ impl Segment {
 
     /// Opens a file and shows each batch's header, and the whole batch if it ends a transaction.
     ///
-    /// The last file of a partition may end in a batch that was never acknowledged: it is cut off there. A bad batch
-    /// with intact ones after it is an error.
+    /// The last file of a partition may end in a batch that was never acknowledged: it is cut off there. Where intact
+    /// batches would be cut off too, or earlier ones are missing, it is an error.
     pub(super) fn open(
         folder: &Path,
         base: i64,
@@ -99,7 +99,7 @@ impl Segment {
             next = header.last_offset() + 1;
         }
         if segment.size < total {
-            if !is_last || has_intact_batch(&file, segment.size + 1..total, next)? {
+            if !is_last || has_intact_batch(&file, segment.size..total, next)? {
                 return Err(segment.damaged(segment.size));
             }
             let bytes = total - segment.size;
