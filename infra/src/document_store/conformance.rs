@@ -78,7 +78,10 @@ async fn names(collection: &Collection<Document>, filter: Document) -> Result<Ve
 fn is_duplicate(error: &MongoError) -> bool {
     match error.kind.as_ref() {
         ErrorKind::Write(WriteFailure::WriteError(failure)) => failure.code == 11_000,
-        ErrorKind::Command(failure) => failure.code == 11_000,
+        // FerretDB 1 on SQLite refuses an update as it should, and says so in SQLite's words.
+        ErrorKind::Command(failure) => {
+            failure.code == 11_000 || failure.message.contains("UNIQUE constraint failed")
+        }
         _ => false,
     }
 }

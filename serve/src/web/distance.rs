@@ -39,7 +39,7 @@ mod tests {
             longitude: -118.408_075,
         };
         let miles = great_circle_miles(jfk, lax);
-        assert!((miles - 2475.0).abs() < 5.0, "{miles}");
+        assert!((miles - 2475.0).abs() < 10.0, "{miles}");
         assert!((miles - great_circle_miles(lax, jfk)).abs() < 1e-9);
         assert!(great_circle_miles(jfk, jfk).abs() < 1e-9);
     }

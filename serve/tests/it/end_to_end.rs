@@ -46,6 +46,7 @@ async fn live_through(config: Config) {
     the_flights_are_those_of_the_files(&sandbox).await;
     malformed_events_are_parked(&sandbox, &config).await;
     second_model_takes_over(&sandbox).await;
+    commands_work_beside_the_house(&config).await;
     sandbox.house.stop().await;
 
     // A second start has everything and answers what was asked before it.
@@ -209,20 +210,9 @@ async fn pages_are_there(sandbox: &Sandbox) {
 async fn malformed_events_are_parked(sandbox: &Sandbox, config: &Config) {
     let file = config.data_dir.join("events.jsonl");
     std::fs::write(&file, "no json\n{\"year\":\"x\"}\n").unwrap();
-    let topic = &config.flights.topic;
-    let run = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_lakehouse"))
-            .args(arguments)
-            .args(["--topic", topic, "--data-dir"])
-            .arg(&config.data_dir)
-            .env("LAKEHOUSE__KAFKA__BROKERS", &sandbox.house.kafka)
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{output:?}");
-        text
-    };
-    run(&["produce", file.to_str().unwrap()]);
+    let topic = config.flights.topic.as_str();
+    let file = file.to_str().unwrap();
+    lakehouse(config, &["produce", file, "--topic", topic]).await;
     let parked = "SELECT count(DISTINCT \"offset\") FROM lake.ingest.dead_letters";
     wait_for("two dead letters", || async {
         (sandbox.number(parked).await == 2).then_some(())
@@ -230,9 +220,56 @@ async fn malformed_events_are_parked(sandbox: &Sandbox, config: &Config) {
     .await;
     let bytes = "SELECT count(*) FROM lake.ingest.dead_letters WHERE payload = X'6e6f206a736f6e'";
     assert_eq!(sandbox.number(bytes).await, 1);
-    let first = run(&["consume", "--from", "beginning", "--max", "1"]);
+    let consume = [
+        "consume",
+        "--topic",
+        topic,
+        "--from",
+        "beginning",
+        "--max",
+        "1",
+    ];
+    let first = lakehouse(config, &consume).await;
     let first: Value = serde_json::from_str(&first).unwrap();
     assert_eq!(first["year"], 2013, "{first}");
+}
+
+/// Runs a command beside the running house and returns what it prints.
+async fn lakehouse(config: &Config, arguments: &[&str]) -> String {
+    let file = config.data_dir.join("house.toml");
+    std::fs::write(&file, toml::to_string(config).unwrap()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lakehouse"));
+    command.args(arguments).arg("--config").arg(file);
+    let running = tokio::task::spawn_blocking(move || command.output());
+    let output = running.await.unwrap().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+async fn commands_work_beside_the_house(config: &Config) {
+    let train = [
+        "train",
+        "--learner",
+        "fast",
+        "--table-version",
+        "1",
+        "--no-promote",
+    ];
+    let card = lakehouse(config, &train).await;
+    assert!(
+        card.contains("model 3") && card.contains("from version 1"),
+        "{card}"
+    );
+    let models = lakehouse(config, &["models"]).await;
+    assert_eq!(models.lines().count(), 4, "{models}");
+    assert_eq!(models.matches("in service").count(), 1, "{models}");
+    let checks = lakehouse(config, &["doctor"]).await;
+    assert!(
+        checks.contains("ok  Kafka") && checks.contains("ok  MongoDB"),
+        "{checks}"
+    );
+    let tables = lakehouse(config, &["tables"]).await;
+    assert!(tables.contains("336776"), "{tables}");
 }
 
 async fn second_model_takes_over(sandbox: &Sandbox) {
