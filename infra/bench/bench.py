@@ -120,7 +120,8 @@ def history(runs):
     from deltalake import write_deltalake
     source = os.path.join(DATA, "flights.parquet")
     with open(os.path.join(ROOT, "sql", "tables", "flights.sql")) as file:
-        create = file.read().replace("lake.flights", "lake.bench")
+        text = file.read()
+        create = text[text.index("CREATE"):].replace("lake.flights", "lake.bench")
     rows = pyarrow.parquet.read_metadata(source).num_rows
     ours, theirs, ours_cpu, theirs_cpu = [], [], [], []
     for _ in range(runs):

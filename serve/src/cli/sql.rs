@@ -25,7 +25,13 @@ use crate::config::Config;
   lakehouse sql -e \"SELECT count(*) FROM lake.flights.flights FOR VERSION AS OF 1\"")]
 pub(super) struct SqlArgs {
     /// Run this statement and exit
-    #[arg(short, long = "execute", value_name = "SQL", conflicts_with = "file")]
+    #[arg(
+        short,
+        long = "execute",
+        value_name = "SQL",
+        conflicts_with = "file",
+        allow_hyphen_values = true
+    )]
     execute: Option<String>,
     /// Run the statements of this file and exit
     #[arg(short, long, value_name = "FILE")]
