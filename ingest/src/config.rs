@@ -27,7 +27,8 @@ impl std::fmt::Debug for KafkaConfig {
 
 impl KafkaConfig {
     /// Returns a client's settings: `ours`, then the operator's, which win.
-    pub(crate) fn client(&self, ours: &[(&str, &str)]) -> ClientConfig {
+    #[must_use]
+    pub fn client(&self, ours: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.brokers)

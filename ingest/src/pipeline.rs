@@ -88,7 +88,8 @@ impl Pipeline {
     /// column that JSON cannot fill.
     pub async fn connect(deps: PipelineDeps) -> Result<Self> {
         let decoder = JsonDecoder::new(deps.table.schema().await?, deps.table.name())?;
-        let cluster = ensure_topic(&deps.kafka, &deps.config, &deps.topic).await?;
+        let timeout = deps.config.broker_timeout;
+        let cluster = ensure_topic(&deps.kafka, &deps.topic, timeout).await?;
         Ok(Self {
             deps,
             cluster,
@@ -282,14 +283,10 @@ impl Session<'_> {
 ///
 /// # Errors
 /// [`Error::NoBroker`] when none answers in time, [`Error::Kafka`] when one refuses.
-pub async fn ensure_topic(
-    kafka: &KafkaConfig,
-    config: &IngestConfig,
-    topic: &str,
-) -> Result<String> {
-    let cluster = cluster_id(kafka, config.broker_timeout).await?;
+pub async fn ensure_topic(kafka: &KafkaConfig, topic: &str, timeout: Duration) -> Result<String> {
+    let cluster = cluster_id(kafka, timeout).await?;
     // Who may read a topic may not always create one.
-    if exists(kafka, config, topic).await? {
+    if exists(kafka, topic, timeout).await? {
         return Ok(cluster);
     }
     let fail = || Error::kafka("creating topic", topic, &kafka.brokers);
@@ -299,7 +296,7 @@ pub async fn ensure_topic(
         .map_err(fail())?;
     // -1 leaves the number of copies to the cluster.
     let new = NewTopic::new(topic, 1, TopicReplication::Fixed(-1));
-    let options = AdminOptions::new().request_timeout(Some(config.broker_timeout));
+    let options = AdminOptions::new().request_timeout(Some(timeout));
     let outcomes = admin.create_topics([&new], &options).await;
     // Closing waits for the client's threads.
     let closed = tokio::task::spawn_blocking(move || drop(admin)).await;
@@ -313,13 +310,13 @@ pub async fn ensure_topic(
     Ok(cluster)
 }
 
-async fn exists(kafka: &KafkaConfig, config: &IngestConfig, topic: &str) -> Result<bool> {
+async fn exists(kafka: &KafkaConfig, topic: &str, timeout: Duration) -> Result<bool> {
     let fail = || Error::kafka("looking for topic", topic, &kafka.brokers);
     let consumer: BaseConsumer<LastReason> = kafka
         .client(&[("allow.auto.create.topics", "false")])
         .create_with_context(LastReason::default())
         .map_err(fail())?;
-    let (name, timeout) = (topic.to_owned(), config.broker_timeout);
+    let name = topic.to_owned();
     let asked = tokio::task::spawn_blocking(move || consumer.fetch_metadata(Some(&name), timeout));
     let metadata = asked.await.map_err(Error::internal)?.map_err(fail())?;
     let mut topics = metadata.topics().iter();

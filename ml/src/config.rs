@@ -1,9 +1,7 @@
 //! Settings of training, prediction and the prediction store.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
 
 /// How models are trained and served.
@@ -83,52 +81,5 @@ impl Default for MongoConfig {
             request_collection: "flight_delay_ml_request".to_owned(),
             timeout: Duration::from_secs(5),
         }
-    }
-}
-
-/// How to reach Kafka.
-#[derive(Clone)]
-pub struct KafkaClient {
-    brokers: String,
-    settings: BTreeMap<String, String>,
-}
-
-impl KafkaClient {
-    /// Returns a client of `brokers` with further librdkafka settings, such as TLS and SASL.
-    pub fn new(brokers: impl Into<String>, settings: BTreeMap<String, String>) -> Self {
-        Self {
-            brokers: brokers.into(),
-            settings,
-        }
-    }
-
-    /// Returns the bootstrap servers.
-    pub fn brokers(&self) -> &str {
-        &self.brokers
-    }
-
-    pub(crate) fn client_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", &self.brokers)
-            .set("client.id", "lakehouse-ml");
-        config
-    }
-
-    /// Applies the operator's settings last, so that they win.
-    pub(crate) fn finish(&self, mut config: ClientConfig) -> ClientConfig {
-        for (key, value) in &self.settings {
-            config.set(key, value);
-        }
-        config
-    }
-}
-
-impl std::fmt::Debug for KafkaClient {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Settings may hold a SASL password.
-        f.debug_struct("KafkaClient")
-            .field("brokers", &self.brokers)
-            .finish_non_exhaustive()
     }
 }

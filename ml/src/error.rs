@@ -137,6 +137,15 @@ pub enum Error {
         #[source]
         source: rdkafka::error::KafkaError,
     },
+    /// A topic is not there and cannot be created.
+    #[error("preparing topic `{topic}` failed")]
+    Topic {
+        /// The topic.
+        topic: String,
+        /// What Kafka answered.
+        #[source]
+        source: Box<ingest::Error>,
+    },
     /// A request holds something that is not a flight.
     #[error("`{field}` of the prediction request is not valid: {reason}")]
     InvalidRequest {

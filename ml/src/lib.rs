@@ -21,7 +21,7 @@ pub mod requests;
 pub mod predictor;
 
 pub use crate::artifact::{Learner, LoadedModel, ModelCard};
-pub use crate::config::{KafkaClient, MlConfig, MongoConfig};
+pub use crate::config::{MlConfig, MongoConfig};
 pub use crate::error::{Error, Result};
 pub use crate::prediction_store::{PredictionStore, RequestStatus};
 pub use crate::registry::ModelRegistry;

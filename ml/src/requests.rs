@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use ingest::KafkaConfig;
+use ingest::pipeline::ensure_topic;
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::types::RDKafkaErrorCode;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::features::{self, Flight};
-use crate::{Error, KafkaClient, MlConfig, Result};
+use crate::{Error, MlConfig, Result};
+
+/// How brokers name us in their logs.
+pub(crate) const CLIENT_ID: &str = "lakehouse-ml";
 
 /// What a traveller tells us, and the distance the server adds.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,7 +162,7 @@ impl RequestProducer {
     ///
     /// # Errors
     /// A setting is not one of librdkafka's.
-    pub fn connect(kafka: &KafkaClient, config: &MlConfig) -> Result<Self> {
+    pub fn connect(kafka: &KafkaConfig, config: &MlConfig) -> Result<Self> {
         let producer = producer(kafka, config, &config.request_topic)?;
         Ok(Self {
             producer,
@@ -197,56 +199,36 @@ impl std::fmt::Debug for RequestProducer {
 
 /// Returns a producer that sends at once: one answer matters more than throughput.
 pub(crate) fn producer(
-    kafka: &KafkaClient,
+    kafka: &KafkaConfig,
     config: &MlConfig,
     topic: &str,
 ) -> Result<FutureProducer> {
-    let mut settings = kafka.client_config();
-    settings
-        .set("linger.ms", "0")
-        .set("acks", "all")
-        .set("enable.idempotence", "true")
-        .set(
-            "message.timeout.ms",
-            config.send_timeout.as_millis().to_string(),
-        );
-    kafka
-        .finish(settings)
-        .create()
-        .map_err(|source| Error::Kafka {
-            action: "creating a producer",
-            topic: topic.to_owned(),
-            source,
-        })
+    let timeout = config.send_timeout.as_millis().to_string();
+    let settings = kafka.client(&[
+        ("client.id", CLIENT_ID),
+        ("linger.ms", "0"),
+        ("acks", "all"),
+        ("enable.idempotence", "true"),
+        ("message.timeout.ms", &timeout),
+    ]);
+    settings.create().map_err(|source| Error::Kafka {
+        action: "creating a producer",
+        topic: topic.to_owned(),
+        source,
+    })
 }
 
 /// Creates the topics of requests and answers where they are missing.
 ///
 /// # Errors
 /// The broker cannot be reached or refuses.
-pub async fn ensure_topics(kafka: &KafkaClient, config: &MlConfig) -> Result<()> {
-    let fail = |source| Error::Kafka {
-        action: "creating topics",
-        topic: config.request_topic.clone(),
-        source,
-    };
-    let admin: AdminClient<DefaultClientContext> =
-        kafka.finish(kafka.client_config()).create().map_err(fail)?;
-    // -1 leaves the number of copies to the cluster.
-    let topics = [&config.request_topic, &config.response_topic]
-        .map(|topic| NewTopic::new(topic, 1, TopicReplication::Fixed(-1)));
-    let options = AdminOptions::new().operation_timeout(Some(config.send_timeout));
-    for outcome in admin.create_topics(&topics, &options).await.map_err(fail)? {
-        if let Err((topic, code)) = outcome
-            && code != RDKafkaErrorCode::TopicAlreadyExists
-        {
-            let source = rdkafka::error::KafkaError::AdminOp(code);
-            return Err(Error::Kafka {
-                action: "creating the topic",
-                topic,
-                source,
-            });
-        }
+pub async fn ensure_topics(kafka: &KafkaConfig, config: &MlConfig) -> Result<()> {
+    for topic in [&config.request_topic, &config.response_topic] {
+        let ensured = ensure_topic(kafka, topic, config.send_timeout).await;
+        ensured.map_err(|source| Error::Topic {
+            topic: topic.clone(),
+            source: Box::new(source),
+        })?;
     }
     Ok(())
 }

@@ -247,12 +247,6 @@ impl Config {
         streams
     }
 
-    /// Returns how the ml crate reaches Kafka.
-    #[must_use]
-    pub fn ml_kafka(&self) -> ml::KafkaClient {
-        ml::KafkaClient::new(&self.kafka.brokers, self.kafka.client.clone())
-    }
-
     /// Returns the storage settings with the embedded default filled in.
     #[must_use]
     pub fn effective_storage(&self) -> lake::StorageConfig {

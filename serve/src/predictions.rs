@@ -4,8 +4,9 @@
 //! house, and is tried again by the next request.
 
 use chrono::Utc;
+use ingest::KafkaConfig;
 use ml::requests::{FlightFacts, PredictionRequest, RequestProducer};
-use ml::{KafkaClient, MlConfig, ModelRegistry, MongoConfig, PredictionStore, RequestStatus};
+use ml::{MlConfig, ModelRegistry, MongoConfig, PredictionStore, RequestStatus};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub(crate) struct Predictions {
     registry: ModelRegistry,
-    kafka: KafkaClient,
+    kafka: KafkaConfig,
     ml: MlConfig,
     mongodb: MongoConfig,
     store: OnceCell<PredictionStore>,
@@ -25,7 +26,7 @@ impl Predictions {
     #[must_use]
     pub(crate) fn new(
         registry: ModelRegistry,
-        kafka: KafkaClient,
+        kafka: KafkaConfig,
         ml: MlConfig,
         mongodb: MongoConfig,
     ) -> Self {
@@ -47,7 +48,7 @@ impl Predictions {
 
     /// Returns how Kafka is reached.
     #[must_use]
-    pub(crate) fn kafka(&self) -> &KafkaClient {
+    pub(crate) fn kafka(&self) -> &KafkaConfig {
         &self.kafka
     }
 

@@ -101,7 +101,7 @@ pub async fn start(mut config: Config) -> Result<House> {
     let config = Arc::new(config);
     let predictions = Arc::new(Predictions::new(
         registry,
-        config.ml_kafka(),
+        config.kafka.clone(),
         config.ml.clone(),
         config.mongodb.clone(),
     ));

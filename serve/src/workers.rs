@@ -19,7 +19,7 @@ use anyhow::{Result, anyhow};
 use chrono::Utc;
 use futures::FutureExt;
 use ingest::StreamConfig;
-use ingest::pipeline::{Pipeline, PipelineDeps};
+use ingest::pipeline::{Pipeline, PipelineDeps, ensure_topic};
 use ingest::{flights_data, replay};
 use lake::{AsOf, LakeTable, TableName};
 use ml::predictor::{self, PredictorDeps, PredictorProgress};
@@ -177,7 +177,7 @@ impl Workers {
             return Ok(());
         }
         let (kafka, topic) = (&self.config.kafka, &self.config.flights.topic);
-        ingest::pipeline::ensure_topic(kafka, &self.config.ingest, topic).await?;
+        ensure_topic(kafka, topic, self.config.ingest.broker_timeout).await?;
         ready.now();
         let table = self.table(FLIGHTS_TABLE).await?;
         let speed = self.config.flights.replay_speed;

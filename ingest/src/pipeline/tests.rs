@@ -227,7 +227,7 @@ async fn a_topic_made_again_is_read_from_its_beginning() {
         }
         let until = Instant::now() + PATIENCE;
         // A real broker goes on deleting after it has answered.
-        while ensure_topic(&f.kafka, &IngestConfig::default(), &f.topic)
+        while ensure_topic(&f.kafka, &f.topic, Duration::from_secs(10))
             .await
             .is_err()
         {

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::Utc;
+use ingest::KafkaConfig;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, FutureRecord};
@@ -26,8 +27,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::batch::Batch;
 use crate::prediction_store::Prediction;
-use crate::requests::{ensure_topics, producer};
-use crate::{Error, KafkaClient, LoadedModel, MlConfig, ModelRegistry, PredictionStore, Result};
+use crate::requests::{CLIENT_ID, producer};
+use crate::{Error, LoadedModel, MlConfig, ModelRegistry, PredictionStore, Result};
 
 /// Pauses between attempts to store a batch while the database is away.
 const RETRY_PAUSES: [Duration; 4] = [
@@ -48,7 +49,7 @@ pub struct PredictorDeps {
     /// Where answers go.
     pub store: PredictionStore,
     /// Where requests come from.
-    pub kafka: KafkaClient,
+    pub kafka: KafkaConfig,
     /// Topics, group, limits.
     pub config: MlConfig,
     /// What pages show of it.
@@ -80,14 +81,14 @@ impl PredictorProgress {
     }
 }
 
-/// Answers requests until `shutdown`; what was read is stored and committed when it returns.
+/// Answers requests until `shutdown`; what was read is stored and committed when it returns. The topics exist, see
+/// [`ensure_topics`](crate::requests::ensure_topics).
 ///
 /// # Errors
-/// Topics cannot be created, or the consumer fails for good. Lost connections are waited out.
+/// The consumer fails for good. Lost connections are waited out.
 #[tracing::instrument(name = "ml.predict", skip_all, err)]
 pub async fn run(deps: PredictorDeps, shutdown: CancellationToken) -> Result<()> {
     crate::metrics::describe();
-    ensure_topics(&deps.kafka, &deps.config).await?;
     let answers = producer(&deps.kafka, &deps.config, &deps.config.response_topic)?;
     let consumer = Arc::new(subscribe(&deps.kafka, &deps.config)?);
     let (sender, models) = watch::channel(None);
@@ -275,23 +276,25 @@ impl Predictor {
     }
 }
 
-fn subscribe(kafka: &KafkaClient, config: &MlConfig) -> Result<StreamConsumer> {
+fn subscribe(kafka: &KafkaConfig, config: &MlConfig) -> Result<StreamConsumer> {
     let fail = |source| Error::Kafka {
         action: "subscribing",
         topic: config.request_topic.clone(),
         source,
     };
-    let mut settings = kafka.client_config();
-    settings
-        .set("group.id", &config.consumer_group)
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        .set("auto.offset.reset", "earliest")
-        .set("fetch.wait.max.ms", config.fetch_wait_ms.to_string())
-        .set("fetch.queue.backoff.ms", "10")
-        .set("topic.metadata.refresh.interval.ms", "5000")
-        .set("reconnect.backoff.max.ms", "1000");
-    let consumer: StreamConsumer = kafka.finish(settings).create().map_err(fail)?;
+    let wait = config.fetch_wait_ms.to_string();
+    let settings = kafka.client(&[
+        ("client.id", CLIENT_ID),
+        ("group.id", &config.consumer_group),
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("auto.offset.reset", "earliest"),
+        ("fetch.wait.max.ms", &wait),
+        ("fetch.queue.backoff.ms", "10"),
+        ("topic.metadata.refresh.interval.ms", "5000"),
+        ("reconnect.backoff.max.ms", "1000"),
+    ]);
+    let consumer: StreamConsumer = settings.create().map_err(fail)?;
     consumer.subscribe(&[&config.request_topic]).map_err(fail)?;
     Ok(consumer)
 }

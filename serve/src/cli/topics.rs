@@ -70,7 +70,8 @@ pub(super) async fn produce(common: &Common, args: ProduceArgs) -> Result<()> {
         bail!("`--rate` is not a positive number of events a second");
     }
     let config = config_with_broker(common)?;
-    ::ingest::pipeline::ensure_topic(&config.kafka, &config.ingest, &args.topic).await?;
+    ::ingest::pipeline::ensure_topic(&config.kafka, &args.topic, config.ingest.broker_timeout)
+        .await?;
     let producer = EventProducer::connect(&config.kafka, &args.topic)?;
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} events {per_sec}") {
