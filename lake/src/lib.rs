@@ -12,7 +12,10 @@ mod lake;
 mod metrics;
 mod nearest;
 
-pub use crate::catalog::{Catalog, Database, TableEntry, TableName};
+pub use crate::catalog::{
+    Catalog, Column, Database, DroppedTable, IfExists, Partition, StorageDescriptor, TableEntry,
+    TableFormat, TableKind, TableName, TableStatistics, hive_types,
+};
 pub use crate::error::{Error, Result};
 pub use crate::lake::{Lake, TableDefinition};
 pub use crate::storage::{S3Config, Storage, StorageConfig};
