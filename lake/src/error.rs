@@ -192,6 +192,18 @@ pub enum Error {
         partition: String,
     },
 
+    /// A data file cannot be read.
+    #[error("table `{table}`: file `{file}` cannot be read")]
+    CorruptFile {
+        /// The table.
+        table: String,
+        /// The file.
+        file: String,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
     /// A text is not a type of Hive.
     #[error("`{text}` is not a Hive type: {reason}")]
     InvalidHiveType {

@@ -4,6 +4,8 @@ pub mod storage;
 
 pub mod catalog;
 
+pub mod external;
+
 pub mod table;
 
 mod backoff;
@@ -17,7 +19,8 @@ pub use crate::catalog::{
     TableFormat, TableKind, TableName, TableStatistics, hive_types,
 };
 pub use crate::error::{Error, Result};
-pub use crate::lake::{Lake, TableDefinition};
+pub use crate::external::{ExternalTable, RepairMode, RepairSummary, TableFolder};
+pub use crate::lake::{Lake, LakeConfig, OpenTable, TableDefinition};
 pub use crate::storage::{S3Config, Storage, StorageConfig};
 pub use crate::table::{
     AppendCommit, AppendOutcome, AsOf, CommitSummary, LakeTable, OffsetRange, TableSnapshot,

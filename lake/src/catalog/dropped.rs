@@ -12,7 +12,7 @@
 use chrono::{DateTime, Utc};
 use url::Url;
 
-use super::model::{DroppedTable, TableEntry, TableName};
+use super::model::{DroppedTable, TableEntry, TableKind, TableName};
 use super::state::{Change, DroppedId, State};
 use super::{Catalog, check, find_table, outcome};
 use crate::error::{Error, Result};
@@ -88,8 +88,8 @@ impl Catalog {
 
     /// Claims the dropped tables whose files may be deleted by now and returns them, with those
     /// that were claimed before and not forgotten, for whoever claimed them may have died. None
-    /// of them can be had back any more. A table whose folder a table of today uses is left
-    /// alone.
+    /// of them can be had back any more. External tables, and those whose folder a table of today
+    /// uses, are left alone.
     ///
     /// # Errors
     ///
@@ -100,7 +100,9 @@ impl Catalog {
             let due = due.filter(|table| {
                 table.purging || table.purge_after.is_some_and(|after| after <= now)
             });
-            due.filter(|table| !check::is_used(state, root, &table.entry.location))
+            let managed = due.filter(|table| table.entry.kind == TableKind::Managed);
+            managed
+                .filter(|table| !check::is_used(state, root, &table.entry.location))
                 .cloned()
                 .collect()
         };

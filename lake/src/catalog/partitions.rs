@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::model::{IfExists, TableEntry, TableFormat, TableName};
-use super::partition::{Partition, partition_name, values_key};
+use arrow::array::StringArray;
+use arrow::compute::{CastOptions, cast_with_options};
+
+use super::hive_types::parse_hive_type;
+use super::model::{Column, IfExists, TableEntry, TableFormat, TableName};
+use super::partition::{NULL_PARTITION, Partition, partition_name, values_key};
 use super::state::{Change, Partitions, State};
 use super::{Catalog, find_table};
 use crate::error::{Error, Result};
@@ -16,12 +20,26 @@ impl Catalog {
     /// [`Error::DatabaseNotFound`] or [`Error::TableNotFound`]; [`Error::InvalidPartition`] for a
     /// Delta table, whose partitions are in its log.
     pub async fn partitions(&self, name: &TableName) -> Result<Vec<Partition>> {
+        let (table, partitions) = self.table_and_partitions(name).await?;
+        refuse_delta(&table)?;
+        Ok(partitions)
+    }
+
+    /// Returns a table with its registered partitions, as they are at one moment.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DatabaseNotFound`] or [`Error::TableNotFound`] list the nearest names.
+    pub async fn table_and_partitions(
+        &self,
+        name: &TableName,
+    ) -> Result<(TableEntry, Vec<Partition>)> {
         let state = self.refresh().await?;
         let table = find_table(&state, name)?;
-        refuse_delta(table)?;
-        Ok(registered(&state, &table.name)
+        let partitions = registered(&state, &table.name)
             .map(|known| known.values().cloned().collect())
-            .unwrap_or_default())
+            .unwrap_or_default();
+        Ok((table.clone(), partitions))
     }
 
     /// Registers partitions: all of them or, on an error, none. Returns how many are new.
@@ -108,7 +126,7 @@ fn normal(partition: &Partition) -> Partition {
     let mut normal = partition.clone();
     for value in &mut normal.values {
         if value.is_empty() {
-            super::NULL_PARTITION.clone_into(value);
+            NULL_PARTITION.clone_into(value);
         }
     }
     normal
@@ -143,5 +161,29 @@ fn check_values(table: &TableEntry, values: &[String]) -> Result<()> {
             ),
         });
     }
+    for (key, value) in keys.iter().zip(values) {
+        if !fits(key, value)? {
+            return Err(Error::InvalidPartition {
+                table: table.name.to_string(),
+                reason: format!(
+                    "`{value}` is not a value of its key `{}` of type {}",
+                    key.name, key.data_type
+                ),
+            });
+        }
+    }
     Ok(())
+}
+
+fn fits(key: &Column, value: &str) -> Result<bool> {
+    if value.is_empty() || value == NULL_PARTITION {
+        return Ok(true);
+    }
+    let text = StringArray::from(vec![value]);
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    let data_type = parse_hive_type(&key.data_type)?;
+    Ok(cast_with_options(&text, &data_type, &options).is_ok())
 }
