@@ -13,7 +13,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::catalog::{
-    Catalog, DroppedTable, IfExists, Partition, TableEntry, TableFormat, TableKind, TableName,
+    Catalog, Database, DroppedTable, IfExists, Partition, TableEntry, TableFormat, TableKind, TableName,
 };
 use crate::error::{Error, Result};
 use crate::external::{ExternalTable, location_url, normal_location};
@@ -85,6 +85,15 @@ impl Lake {
         Self::over(Storage::open(config).await?).await
     }
 
+    /// Opens the lake that the configuration names, with other rules than the default ones.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub async fn open_with(storage: &StorageConfig, config: LakeConfig) -> Result<Arc<Self>> {
+        Self::with_config(Storage::open(storage).await?, config).await
+    }
+
     /// Opens the lake on an open storage.
     ///
     /// # Errors
@@ -117,6 +126,19 @@ impl Lake {
     /// Returns the catalog.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// Creates a database.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LocationOutsideLake`] when its location is not allowed, and those of
+    /// [`Catalog::create_database`].
+    pub async fn create_database(&self, mut database: Database) -> Result<()> {
+        if let Some(location) = &mut database.location {
+            *location = normal_location(&self.storage, location)?;
+        }
+        self.catalog.create_database(database).await
     }
 
     /// Creates a table: first its Delta log at a fresh location, then its name. Of two processes

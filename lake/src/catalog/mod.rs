@@ -15,6 +15,7 @@
 
 mod check;
 mod dropped;
+mod hive_formats;
 pub mod hive_types;
 mod log;
 mod model;
@@ -407,3 +408,6 @@ fn find_table<'a>(state: &'a State, name: &TableName) -> Result<&'a TableEntry> 
 
 #[cfg(test)]
 mod conformance;
+
+#[cfg(test)]
+mod tests;
