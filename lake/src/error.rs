@@ -129,10 +129,7 @@ pub enum Error {
     },
 
     /// No dropped table has had that name, or its files are being deleted.
-    #[error(
-        "no dropped table `{name}` can be had back{}",
-        did_you_mean(nearest)
-    )]
+    #[error("no dropped table `{name}` can be had back{}", did_you_mean(nearest))]
     DroppedTableNotFound {
         /// The name that was asked for.
         name: String,
@@ -214,7 +211,9 @@ pub enum Error {
     },
 
     /// A newer version has changed the catalog in a way that this one does not know.
-    #[error("catalog file `{path}` has a change of kind `{change}`, which this version does not know")]
+    #[error(
+        "catalog file `{path}` has a change of kind `{change}`, which this version does not know"
+    )]
     UnknownCatalogChange {
         /// The file.
         path: String,
@@ -402,9 +401,9 @@ impl Error {
                 Some("register the table as external, or choose another location")
             }
             Self::NotDelta { .. } => Some("use an external table through SQL, which only reads it"),
-            Self::InvalidHiveType { .. } => {
-                Some("write types like `bigint`, `decimal(10,2)`, `array<string>` or `struct<a:int>`")
-            }
+            Self::InvalidHiveType { .. } => Some(
+                "write types like `bigint`, `decimal(10,2)`, `array<string>` or `struct<a:int>`",
+            ),
             Self::UnknownCatalogChange { .. } => Some("upgrade this process"),
             Self::MissingLog { .. } => {
                 Some("restore the table's folder, or drop the table from the catalog")

@@ -13,7 +13,8 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::catalog::{
-    Catalog, Database, DroppedTable, IfExists, Partition, TableEntry, TableFormat, TableKind, TableName,
+    Catalog, Database, DroppedTable, IfExists, Partition, TableEntry, TableFormat, TableKind,
+    TableName,
 };
 use crate::error::{Error, Result};
 use crate::external::{ExternalTable, location_url, normal_location};
@@ -161,11 +162,7 @@ impl Lake {
             .collect();
         let database = self.catalog.database(&name.database).await?;
         let folder = database.location.unwrap_or(database.name);
-        let location = format!(
-            "{}/{}-{unique}",
-            folder.trim_end_matches('/'),
-            name.table
-        );
+        let location = format!("{}/{}-{unique}", folder.trim_end_matches('/'), name.table);
         let location = normal_location(&self.storage, &location)?;
         let url = self.storage.table_url(&location)?;
         let (delta, own): (BTreeMap<_, _>, BTreeMap<_, _>) = definition

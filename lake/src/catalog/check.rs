@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
+use super::find_database;
 use super::hive_types::parse_hive_type;
 use super::model::{TableEntry, TableFormat, TableKind, TableName};
 use super::state::State;
-use super::{find_database, model};
 use crate::error::{Error, Result};
 
 /// Checks that the columns of an entry fit each other and its format, and puts their names into
@@ -72,7 +72,9 @@ pub(super) fn partition_keys_stay(
     if partitions > 0 && names(known) != names(altered) {
         return Err(Error::SchemaMismatch {
             table: known.name.to_string(),
-            reason: format!("its partition keys cannot change while it has {partitions} partitions"),
+            reason: format!(
+                "its partition keys cannot change while it has {partitions} partitions"
+            ),
         });
     }
     Ok(())
@@ -121,7 +123,7 @@ pub(super) fn is_used(state: &State, root: &Url, location: &str) -> bool {
     tables(state).any(|known| overlap(&wanted, &absolute(root, &known.location)))
 }
 
-fn tables(state: &State) -> impl Iterator<Item = &model::TableEntry> {
+fn tables(state: &State) -> impl Iterator<Item = &TableEntry> {
     state
         .databases
         .values()

@@ -173,7 +173,10 @@ async fn databases_and_tables_are_altered(one: &Catalog, two: &Catalog) {
     left.unwrap();
     right.unwrap();
     let edited = one.table(&after.name).await.unwrap();
-    assert_eq!((edited.owner.as_deref(), edited.comment), (Some("you"), None));
+    assert_eq!(
+        (edited.owner.as_deref(), edited.comment),
+        (Some("you"), None)
+    );
     let missing = one.alter_table(entry("alter", "nope")).await;
     assert!(matches!(missing, Err(Error::TableNotFound { .. })));
 }
@@ -304,7 +307,9 @@ async fn locations_of_managed_tables_are_theirs_alone(one: &Catalog) {
 
 async fn partitions_are_registered_and_forgotten(one: &Catalog, two: &Catalog) {
     let table = name("to", "parts");
-    one.register_table(partitioned("to", "parts")).await.unwrap();
+    one.register_table(partitioned("to", "parts"))
+        .await
+        .unwrap();
     assert!(two.partitions(&table).await.unwrap().is_empty());
     let elsewhere = Partition {
         location: Some("files/elsewhere".to_owned()),
@@ -381,7 +386,10 @@ async fn columns_and_partitions_are_checked(one: &Catalog) {
         odd(|entry| entry.format = TableFormat::Delta).await,
         odd(|entry| entry.location.clear()).await,
     ] {
-        assert!(matches!(refused, Err(Error::SchemaMismatch { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(Error::SchemaMismatch { .. })),
+            "{refused:?}"
+        );
     }
     let odd = odd(|entry| entry.columns.push(Column::new("b", "itn"))).await;
     assert!(matches!(odd, Err(Error::InvalidHiveType { .. })));
@@ -426,7 +434,9 @@ async fn two_undrops_have_one_winner(one: &Arc<Catalog>, two: &Arc<Catalog>) {
 
 async fn two_adds_of_one_partition_have_one_winner(one: &Arc<Catalog>, two: &Arc<Catalog>) {
     let table = name("to", "parts");
-    one.register_table(partitioned("to", "parts")).await.unwrap();
+    one.register_table(partitioned("to", "parts"))
+        .await
+        .unwrap();
     for year in ["2013", "2014", "2015"] {
         // Each also adds one of its own, which must not be lost with the other.
         let add = |catalog: &Arc<Catalog>, own: &str| {
@@ -445,7 +455,10 @@ async fn two_adds_of_one_partition_have_one_winner(one: &Arc<Catalog>, two: &Arc
             (Ok(1), Err(error)) | (Err(error), Ok(1)) => error,
             both => panic!("{both:?}"),
         };
-        assert!(matches!(lost, Error::PartitionAlreadyExists { .. }), "{lost}");
+        assert!(
+            matches!(lost, Error::PartitionAlreadyExists { .. }),
+            "{lost}"
+        );
     }
     assert_eq!(one.partitions(&table).await.unwrap().len(), 9);
     assert_eq!(

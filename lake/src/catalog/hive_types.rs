@@ -148,8 +148,9 @@ impl<'a> Parser<'a> {
             }
             "string" => DataType::Utf8,
             "varchar" | "char" => {
-                if self.numbers()?.len() != 1 {
-                    return Err(self.error("a length in parentheses before here"));
+                // Hive demands a length; others do not.
+                if self.numbers()?.len() > 1 {
+                    return Err(self.error("one length before here"));
                 }
                 DataType::Utf8
             }
@@ -336,6 +337,7 @@ mod tests {
             ("INTEGER", "int"),
             ("double precision", "double"),
             ("varchar(10)", "string"),
+            ("varchar", "string"),
             ("char ( 3 )", "string"),
             ("decimal", "decimal(10,0)"),
             ("numeric(5)", "decimal(5,0)"),
@@ -354,9 +356,23 @@ mod tests {
     fn what_is_no_type_is_refused_with_the_place() {
         let deep = "array<".repeat(5000);
         for text in [
-            "", "integr", "array", "array<int", "array<int>>", "map<int>", "struct<>",
-            "struct<a:int,a:int>", "struct<a>", "decimal(39,0)", "decimal(5,6)", "varchar",
-            "decimal(1,2,3)", "uniontype<int,string>", "struct<`a:int>", "struct<``:int>", &deep,
+            "",
+            "integr",
+            "array",
+            "array<int",
+            "array<int>>",
+            "map<int>",
+            "struct<>",
+            "struct<a:int,a:int>",
+            "struct<a>",
+            "decimal(39,0)",
+            "decimal(5,6)",
+            "varchar(1,2)",
+            "decimal(1,2,3)",
+            "uniontype<int,string>",
+            "struct<`a:int>",
+            "struct<``:int>",
+            &deep,
         ] {
             let refused = parse_hive_type(text);
             assert!(

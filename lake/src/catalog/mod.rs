@@ -132,7 +132,7 @@ impl Catalog {
     pub async fn edit_database(
         &self,
         name: &str,
-        edit: impl Fn(&mut Database) + Send,
+        mut edit: impl FnMut(&mut Database) + Send,
     ) -> Result<()> {
         self.change(|state| {
             let mut database = find_database(state, name)?.database.clone();
@@ -234,7 +234,7 @@ impl Catalog {
     pub async fn edit_table(
         &self,
         name: &TableName,
-        edit: impl Fn(&mut TableEntry) + Send,
+        mut edit: impl FnMut(&mut TableEntry) + Send,
     ) -> Result<TableEntry> {
         let mut edited = None;
         self.change(|state| {
@@ -344,7 +344,10 @@ impl Catalog {
             match self.log.put(&entry).await? {
                 PutOutcome::Written => {
                     let (change, subject) = entry.change.subject();
-                    info!(sequence = entry.sequence, change, subject, "catalog changed");
+                    info!(
+                        sequence = entry.sequence,
+                        change, subject, "catalog changed"
+                    );
                     self.snapshot_if_due(entry.sequence).await;
                     return Ok(());
                 }
@@ -355,6 +358,16 @@ impl Catalog {
             url: self.log.url(),
             attempts: MAX_ATTEMPTS,
         })
+    }
+
+    /// Applies an entry of our own, which need not be read again.
+    async fn remember(&self, entry: LogEntry) {
+        let mut guard = self.state.lock().await;
+        if let Some(state) = guard.as_mut()
+            && state.sequence + 1 == entry.sequence
+        {
+            Arc::make_mut(state).apply(entry);
+        }
     }
 
     /// A snapshot only saves time, so failing to write one fails nothing.

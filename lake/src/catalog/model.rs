@@ -245,11 +245,7 @@ pub struct TableEntry {
 
 impl TableEntry {
     /// Returns the entry of a managed Delta table without comments and properties.
-    pub fn delta(
-        name: TableName,
-        location: impl Into<String>,
-        created_at: DateTime<Utc>,
-    ) -> Self {
+    pub fn delta(name: TableName, location: impl Into<String>, created_at: DateTime<Utc>) -> Self {
         Self {
             name,
             location: location.into(),

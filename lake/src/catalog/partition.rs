@@ -96,8 +96,23 @@ fn escape(text: &str) -> String {
     for c in text.chars() {
         let special = matches!(
             c,
-            '\u{1}'..='\u{1f}' | '\u{7f}' | '"' | '#' | '%' | '\'' | '*' | '/' | ':' | '=' | '?'
-                | '\\' | '{' | '[' | ']' | '^'
+            '\u{1}'
+                ..='\u{1f}'
+                    | '\u{7f}'
+                    | '"'
+                    | '#'
+                    | '%'
+                    | '\''
+                    | '*'
+                    | '/'
+                    | ':'
+                    | '='
+                    | '?'
+                    | '\\'
+                    | '{'
+                    | '['
+                    | ']'
+                    | '^'
         );
         if special {
             // Writing to a String cannot fail.

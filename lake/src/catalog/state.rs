@@ -270,7 +270,9 @@ impl State {
     fn put(&mut self, table: TableEntry, partitions: Partitions) {
         if let Some(state) = self.databases.get_mut(&table.name.database) {
             if !partitions.is_empty() {
-                state.partitions.insert(table.name.table.clone(), partitions);
+                state
+                    .partitions
+                    .insert(table.name.table.clone(), partitions);
             }
             state.tables.insert(table.name.table.clone(), table);
         }

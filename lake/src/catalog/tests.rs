@@ -9,8 +9,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-    Result as StoreResult,
+    ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result as StoreResult,
 };
 use url::Url;
 
@@ -49,15 +48,16 @@ fn log_files(entries: &[&'static str]) -> Vec<(String, &'static str)> {
 #[tokio::test]
 async fn what_the_first_version_wrote_is_read() {
     let snapshot = "_catalog/snapshot/00000000000000000005.json".to_owned();
-    for files in [
-        log_files(&FIRST_LOG),
-        vec![(snapshot, FIRST_SNAPSHOT)],
-    ] {
+    for files in [log_files(&FIRST_LOG), vec![(snapshot, FIRST_SNAPSHOT)]] {
         let storage = storage_with(&files).await;
         let catalog = Catalog::open(&storage).await.unwrap();
         let database = catalog.database("flights").await.unwrap();
         assert_eq!(
-            (database.comment.as_deref(), database.location, database.owner),
+            (
+                database.comment.as_deref(),
+                database.location,
+                database.owner
+            ),
             (Some("of 2013"), None, None)
         );
         let tables = catalog.tables("flights").await.unwrap();
@@ -72,11 +72,17 @@ async fn what_the_first_version_wrote_is_read() {
         assert_eq!(tables, [expected]);
         assert!(catalog.dropped_tables(None).await.unwrap().is_empty());
         // And it can be changed.
-        catalog
-            .drop_table(&tables[0].name, None)
-            .await
-            .unwrap();
-        assert_eq!(Catalog::open(&storage).await.unwrap().dropped_tables(None).await.unwrap().len(), 1);
+        catalog.drop_table(&tables[0].name, None).await.unwrap();
+        assert_eq!(
+            Catalog::open(&storage)
+                .await
+                .unwrap()
+                .dropped_tables(None)
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
     }
 }
 
@@ -96,7 +102,9 @@ async fn a_change_of_a_newer_version_is_named_and_not_skipped() {
     let mut files = FIRST_LOG.to_vec();
     files.push(newer);
     let files = log_files(&files);
-    let error = Catalog::open(&storage_with(&files).await).await.unwrap_err();
+    let error = Catalog::open(&storage_with(&files).await)
+        .await
+        .unwrap_err();
     assert!(
         matches!(&error, Error::UnknownCatalogChange { change, path }
             if change == "create_view" && path.ends_with("00000000000000000006.json")),
@@ -108,7 +116,11 @@ async fn a_change_of_a_newer_version_is_named_and_not_skipped() {
     let storage = storage_with(&log_files(&FIRST_LOG)).await;
     let catalog = Catalog::open(&storage).await.unwrap();
     let path = Path::from("_catalog/log/00000000000000000006.json");
-    storage.object_store().put(&path, newer.into()).await.unwrap();
+    storage
+        .object_store()
+        .put(&path, newer.into())
+        .await
+        .unwrap();
     for _ in 0..2 {
         let error = catalog.databases().await.unwrap_err();
         assert!(matches!(error, Error::UnknownCatalogChange { .. }));
@@ -254,14 +266,21 @@ async fn a_thousand_tables_are_listed_at_once() {
     for number in 0..1000 {
         let name = TableName::new("d", &format!("t{number}")).unwrap();
         let location = format!("d/{number}");
-        let mut entry =
-            TableEntry::external(name, location, TableFormat::Parquet, columns.clone(), Utc::now());
+        let mut entry = TableEntry::external(
+            name,
+            location,
+            TableFormat::Parquet,
+            columns.clone(),
+            Utc::now(),
+        );
         entry.partition_keys = vec![Column::new("k", "int")];
         let partitions = (0..20).map(|value: u32| {
             let value = value.to_string();
             (value.clone(), Partition::new(vec![value], Utc::now()))
         });
-        database.partitions.insert(entry.name.table.clone(), partitions.collect());
+        database
+            .partitions
+            .insert(entry.name.table.clone(), partitions.collect());
         database.tables.insert(entry.name.table.clone(), entry);
     }
     state.sequence = 50;

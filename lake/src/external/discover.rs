@@ -1,18 +1,21 @@
 //! Finding partitions by the names of folders: `MSCK REPAIR TABLE`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use tracing::info;
 
-use super::{ExternalTable, location};
-use crate::catalog::{IfExists, Partition, TableName, parse_partition_folder};
+use super::{ExternalTable, location, normal_location};
+use crate::catalog::{IfExists, Partition, TableName, parse_partition_folder, partition_name};
 use crate::error::{Error, Result};
 use crate::lake::Lake;
 
 const PARALLEL_LISTINGS: usize = 16;
+
+/// A folder, the values in its path, and its path below the table's folder.
+type Found = (Path, Vec<String>, String);
 
 /// What to repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,19 +61,19 @@ impl Lake {
                 reason: "it is not partitioned".to_owned(),
             });
         }
-        let found: BTreeSet<Vec<String>> = find(&table).await?.into_iter().collect();
-        let known: BTreeSet<Vec<String>> = table
+        let found = find(&table).await?;
+        let known: BTreeSet<&Vec<String>> = table
             .partitions
             .iter()
-            .map(|partition| partition.values.clone())
+            .map(|partition| &partition.values)
             .collect();
         let mut summary = RepairSummary::default();
-        let now = Utc::now();
         if mode != RepairMode::Drop {
             let new: Vec<Partition> = found
-                .difference(&known)
-                .map(|values| Partition::new(values.clone(), now))
-                .collect();
+                .iter()
+                .filter(|(values, _)| !known.contains(values))
+                .map(|(values, folder)| self.partition_in(&table, values, folder))
+                .collect::<Result<_>>()?;
             summary.added = new.iter().map(|partition| partition.name(keys)).collect();
             let catalog = self.catalog();
             catalog.add_partitions(name, new, IfExists::Keep).await?;
@@ -79,7 +82,7 @@ impl Lake {
             let gone: Vec<&Partition> = table
                 .partitions
                 .iter()
-                .filter(|known| known.location.is_none() && !found.contains(&known.values))
+                .filter(|known| known.location.is_none() && !found.contains_key(&known.values))
                 .collect();
             summary.removed = gone.iter().map(|partition| partition.name(keys)).collect();
             let gone: Vec<Vec<String>> = gone.into_iter().map(|gone| gone.values.clone()).collect();
@@ -95,15 +98,33 @@ impl Lake {
         );
         Ok(summary)
     }
+
+    /// Returns the partition of a folder, which has a location of its own if Hive would have
+    /// given it another name.
+    fn partition_in(
+        &self,
+        table: &ExternalTable,
+        values: &[String],
+        folder: &str,
+    ) -> Result<Partition> {
+        let mut partition = Partition::new(values.to_vec(), Utc::now());
+        if partition.name(&table.entry.partition_keys) != folder {
+            let url = location::below(&table.url, folder)?;
+            partition.location = Some(normal_location(self.storage(), url.as_str())?);
+        }
+        Ok(partition)
+    }
 }
 
-/// Finds the values of all folders that are as deep as the table has keys.
-async fn find(table: &ExternalTable) -> Result<Vec<Vec<String>>> {
+/// Finds the folders that are as deep as the table has keys: their values, and their paths below
+/// the table's folder. Of two folders with the same values the one that Hive would make counts.
+async fn find(table: &ExternalTable) -> Result<BTreeMap<Vec<String>, String>> {
     let store = table.object_store(&table.url).await?;
-    let mut level = vec![(location::object_path(&table.url)?, Vec::new())];
+    let root = location::object_path(&table.url)?;
+    let mut level = vec![(root, Vec::new(), String::new())];
     for key in &table.entry.partition_keys {
-        let next: Vec<Vec<(Path, Vec<String>)>> = stream::iter(level)
-            .map(|(path, values): (Path, Vec<String>)| {
+        let next: Vec<Vec<Found>> = stream::iter(level)
+            .map(|(path, values, below): Found| {
                 let store = &store;
                 async move {
                     let listed = store.list_with_delimiter(Some(&path)).await;
@@ -113,10 +134,14 @@ async fn find(table: &ExternalTable) -> Result<Vec<Vec<String>>> {
                         source,
                     })?;
                     let folders = listed.common_prefixes.into_iter().filter_map(|folder| {
-                        let value = parse_partition_folder(folder.filename()?, key)?;
+                        let name = folder.filename()?;
                         let mut values = values.clone();
-                        values.push(value);
-                        Some((folder, values))
+                        values.push(parse_partition_folder(name, key)?);
+                        let below = match below.as_str() {
+                            "" => name.to_owned(),
+                            above => format!("{above}/{name}"),
+                        };
+                        Some((folder, values, below))
                     });
                     Ok::<_, Error>(folders.collect())
                 }
@@ -126,5 +151,12 @@ async fn find(table: &ExternalTable) -> Result<Vec<Vec<String>>> {
             .await?;
         level = next.into_iter().flatten().collect();
     }
-    Ok(level.into_iter().map(|(_, values)| values).collect())
+    let mut found = BTreeMap::new();
+    for (_, values, below) in level {
+        let expected = partition_name(&table.entry.partition_keys, &values);
+        if below == expected || !found.contains_key(&values) {
+            found.insert(values, below);
+        }
+    }
+    Ok(found)
 }

@@ -151,9 +151,7 @@ async fn columns(lake: &Lake) -> Result<Arc<dyn TableProvider>> {
 
 fn comment(entry: &TableEntry, field: &Field) -> Option<String> {
     let known = entry.column_comments.get(field.name());
-    known
-        .or_else(|| field.metadata().get("comment"))
-        .cloned()
+    known.or_else(|| field.metadata().get("comment")).cloned()
 }
 
 fn text(name: &'static str, values: Vec<Option<String>>) -> (&'static str, ArrayRef) {

@@ -43,10 +43,7 @@ fn all() -> Vec<(&'static str, Vec<u8>)> {
             "flights/year=2013/month=2/part-0",
             narrow(vec!["B6"], vec![Some(-3)]),
         ),
-        (
-            "flights/year=2014/month=1/c.parquet",
-            wide("WN", 5, true),
-        ),
+        ("flights/year=2014/month=1/c.parquet", wide("WN", 5, true)),
         (
             "flights/year=2014/month=__HIVE_DEFAULT_PARTITION__/d.parquet",
             wide("F9", 7, false),
@@ -57,10 +54,7 @@ fn all() -> Vec<(&'static str, Vec<u8>)> {
             "csv/a.csv",
             b"id;name;price;at\n1;\"one; two\";1.5;2013-01-01\n2;;;\n".to_vec(),
         ),
-        (
-            "text/000000_0",
-            b"1\x01\"a\n2\x01\\N\n\\N\x01c\n".to_vec(),
-        ),
+        ("text/000000_0", b"1\x01\"a\n2\x01\\N\n\\N\x01c\n".to_vec()),
         (
             "json/a.json",
             br#"{"id": 1, "tags": ["a", "b"], "place": {"lat": 40.6, "name": "JFK"}, "more": 1}

@@ -18,9 +18,9 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::cast::as_boolean_array;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::cast::as_boolean_array;
 use datafusion::common::{Column, DFSchema, ScalarValue, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::file_format::FileFormat;
@@ -29,7 +29,7 @@ use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::listing::helpers::expr_applicable_for_cols;
 use datafusion::datasource::object_store::ObjectStoreUrl;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::logical_expr::utils::conjunction;
@@ -182,8 +182,10 @@ impl ExternalProvider {
         if let Some(text) = &self.text {
             file_schema = text.read_schema(&file_schema);
         }
-        let keys = self.schema.fields().iter().skip(columns).cloned().collect();
-        let table_schema = TableSchema::new(file_schema, keys);
+        let keys: Vec<FieldRef> = self.schema.fields().iter().skip(columns).cloned().collect();
+        let table_schema = TableSchema::builder(file_schema)
+            .with_table_partition_cols(keys)
+            .build();
         let bytes: u64 = files.iter().map(PartitionedFile::effective_size).sum();
         let format: Arc<dyn FileFormat> = match (&self.text, self.table.entry().format) {
             (Some(text), _) => Arc::new(text.format()),
@@ -284,9 +286,8 @@ impl TableProvider for ExternalProvider {
 
     fn statistics(&self) -> Option<Statistics> {
         let known = self.table.entry().statistics.as_ref()?;
-        let inexact = |count: u64| {
-            usize::try_from(count).map_or(Precision::Absent, Precision::Inexact)
-        };
+        let inexact =
+            |count: u64| usize::try_from(count).map_or(Precision::Absent, Precision::Inexact);
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = known.rows.map_or(Precision::Absent, inexact);
         statistics.total_byte_size = inexact(known.bytes);

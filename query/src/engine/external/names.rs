@@ -76,7 +76,10 @@ fn rename(logical: &Schema, physical: &Schema) -> SchemaRef {
             field.set_name(wanted.name());
         }
     }
-    Arc::new(Schema::new_with_metadata(fields, physical.metadata().clone()))
+    Arc::new(Schema::new_with_metadata(
+        fields,
+        physical.metadata().clone(),
+    ))
 }
 
 #[cfg(test)]

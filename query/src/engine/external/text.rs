@@ -49,7 +49,10 @@ impl TextOptions {
         }
         let plain = entry.storage.is_plain_text();
         let default_delimiter = if plain { HIVE_DELIMITER } else { b',' };
-        let delimiter = byte(entry, &["field.delim", "separatorChar", "serialization.format"])?;
+        let delimiter = byte(
+            entry,
+            &["field.delim", "separatorChar", "serialization.format"],
+        )?;
         let quote = byte(entry, &["quoteChar", "quote"])?;
         let null = parameter(entry, &["serialization.null.format"]).map(str::to_owned);
         let null = null.or_else(|| plain.then(|| "\\N".to_owned()));
@@ -77,6 +80,8 @@ impl TextOptions {
             // The reader always has a quote; this one does not occur in text.
             .with_quote(self.quote.unwrap_or(0))
             .with_escape(self.escape)
+            // Hive takes missing fields at the end of a line for nulls.
+            .with_truncated_rows(true)
             // Splitting a file at a line's end is wrong when that end may be inside quotes.
             .with_newlines_in_values(self.quote.is_some())
     }

@@ -27,24 +27,42 @@ pub(super) fn columns(parser: &mut Parser<'_>) -> Result<Vec<Column>, ParserErro
     Ok(columns)
 }
 
-/// Reads a type and returns how Hive writes it.
+/// Reads a type and returns how Hive writes it. Presto's `array(…)` and `map(…)` are Hive's `array<…>` and
+/// `map<…>`.
 fn column_type_text(parser: &mut Parser<'_>) -> Result<String, ParserError> {
-    let (mut words, mut depth) = (Vec::new(), 0_usize);
+    let mut words: Vec<String> = Vec::new();
+    // What closes the brackets that are open.
+    let mut closing: Vec<&str> = Vec::new();
     loop {
         let token = &parser.peek_token_ref().token;
         let ends = match token {
             Token::EOF => true,
-            Token::Comma | Token::RParen => depth == 0,
-            Token::Word(word) => depth == 0 && word.keyword == Keyword::COMMENT,
+            Token::Comma | Token::RParen => closing.is_empty(),
+            Token::Word(word) => closing.is_empty() && word.keyword == Keyword::COMMENT,
             _ => false,
         };
         if ends {
             break;
         }
-        let text = token.to_string();
-        // `>>` is one token.
-        depth += text.matches(['<', '(']).count();
-        depth = depth.saturating_sub(text.matches(['>', ')']).count());
+        let text = match token {
+            Token::Lt => {
+                closing.push(">");
+                "<".to_owned()
+            }
+            Token::LParen => {
+                let before = words.last().map(|word| word.to_ascii_lowercase());
+                let nested = matches!(before.as_deref(), Some("array" | "map"));
+                closing.push(if nested { ">" } else { ")" });
+                if nested { "<" } else { "(" }.to_owned()
+            }
+            Token::RParen => closing.pop().unwrap_or(")").to_owned(),
+            other => {
+                let text = other.to_string();
+                // `>>` is one token.
+                closing.truncate(closing.len().saturating_sub(text.matches('>').count()));
+                text
+            }
+        };
         words.push(text);
         parser.advance_token();
     }

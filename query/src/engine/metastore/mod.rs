@@ -149,7 +149,7 @@ fn alter_table(parser: &mut Parser<'_>) -> Parsed<Option<MetastoreStatement>> {
                 values,
                 location: location.transpose()?,
             });
-            parser.consume_token(&Token::Comma);
+            let _ = parser.consume_token(&Token::Comma);
         }
         return Ok(Some(MetastoreStatement::AddPartitions {
             table,
@@ -394,13 +394,15 @@ fn delimited(parser: &mut Parser<'_>, parameters: &mut BTreeMap<String, String>)
 
 fn stored_as(parser: &mut Parser<'_>) -> Parsed<StorageDescriptor> {
     let found = parser.next_token();
-    Ok(match found.token.to_string().to_ascii_uppercase().as_str() {
-        "PARQUET" => StorageDescriptor::of_format(TableFormat::Parquet),
-        "CSV" => StorageDescriptor::of_format(TableFormat::Csv),
-        "TEXTFILE" => StorageDescriptor::of_text(),
-        "JSON" | "JSONFILE" => StorageDescriptor::of_format(TableFormat::Json),
-        _ => return parser.expected("PARQUET, CSV, TEXTFILE or JSON", found),
-    })
+    Ok(
+        match found.token.to_string().to_ascii_uppercase().as_str() {
+            "PARQUET" => StorageDescriptor::of_format(TableFormat::Parquet),
+            "CSV" => StorageDescriptor::of_format(TableFormat::Csv),
+            "TEXTFILE" => StorageDescriptor::of_text(),
+            "JSON" | "JSONFILE" => StorageDescriptor::of_format(TableFormat::Json),
+            _ => return parser.expected("PARQUET, CSV, TEXTFILE or JSON", found),
+        },
+    )
 }
 
 /// Reads `('key' = 'value', …)`; keys may be words, too.
@@ -426,9 +428,7 @@ fn pairs(parser: &mut Parser<'_>) -> Parsed<BTreeMap<String, String>> {
 /// Takes the next token if it is this word, which the parser may not know.
 fn is_word(parser: &mut Parser<'_>, word: &str) -> bool {
     let found = match &parser.peek_token_ref().token {
-        Token::Word(found) => {
-            found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word)
-        }
+        Token::Word(found) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
         _ => false,
     };
     if found {

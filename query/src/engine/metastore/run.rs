@@ -152,11 +152,10 @@ impl QueryEngine {
             let wanted = wanted_values(&entry, spec)?;
             let before = dropped.len();
             for partition in &registered {
-                let fits = partition
-                    .values
-                    .iter()
-                    .zip(&wanted)
-                    .all(|(value, wanted)| wanted.as_ref().is_none_or(|wanted| wanted == value));
+                let fits =
+                    partition.values.iter().zip(&wanted).all(|(value, wanted)| {
+                        wanted.as_ref().is_none_or(|wanted| wanted == value)
+                    });
                 if fits && !dropped.contains(&partition.values) {
                     dropped.push(partition.values.clone());
                 }
@@ -224,7 +223,9 @@ impl QueryEngine {
             }
             CommentObject::Column => {
                 let mut parts = name.0.clone();
-                let column = parts.pop().map_or_else(String::new, |part| part.to_string());
+                let column = parts
+                    .pop()
+                    .map_or_else(String::new, |part| part.to_string());
                 let column = column.trim_matches('"').to_lowercase();
                 let table = Names::table(&ObjectName(parts), session)?;
                 self.comment_on_column(&table, &column, comment).await?;
@@ -300,7 +301,10 @@ fn partition(entry: &TableEntry, spec: &PartitionSpec) -> Result<Partition> {
         .zip(&entry.partition_keys)
         .map(|(value, key)| {
             value.ok_or_else(|| {
-                invalid(entry, format!("key `{}` has no value in PARTITION", key.name))
+                invalid(
+                    entry,
+                    format!("key `{}` has no value in PARTITION", key.name),
+                )
             })
         })
         .collect::<Result<_>>()?;

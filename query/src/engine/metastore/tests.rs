@@ -98,7 +98,11 @@ fn other_statements_are_left_to_the_parser() {
         "CREATE TABLE t (a int)",
         "SHOW TABLES",
     ] {
-        assert_eq!(frontend::classify(sql).unwrap(), FrontStatement::Sql, "{sql}");
+        assert_eq!(
+            frontend::classify(sql).unwrap(),
+            FrontStatement::Sql,
+            "{sql}"
+        );
     }
 }
 
@@ -116,6 +120,9 @@ fn what_is_malformed_is_named() {
         "CREATE EXTERNAL TABLE t (a int) STORED AS PARQUET",
     ] {
         let refused = frontend::classify(sql);
-        assert!(matches!(refused, Err(Error::Syntax { .. })), "{sql}: {refused:?}");
+        assert!(
+            matches!(refused, Err(Error::Syntax { .. })),
+            "{sql}: {refused:?}"
+        );
     }
 }
