@@ -17,5 +17,6 @@ pub use crate::error::{Error, Result};
 pub use crate::lake::{Lake, TableDefinition};
 pub use crate::storage::{S3Config, Storage, StorageConfig};
 pub use crate::table::{
-    AppendCommit, AppendOutcome, AsOf, CommitSummary, LakeTable, OffsetRange, TableSnapshot,
+    AppendCommit, AppendOutcome, AsOf, CommitSummary, LakeTable, OffsetRange, PendingAppend,
+    TableSnapshot,
 };
