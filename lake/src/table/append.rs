@@ -16,6 +16,7 @@
 //! was not made are deleted; after a crash they are orphans that no version refers to.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
@@ -196,7 +197,11 @@ impl LakeTable {
         Ok(PendingAppend {
             table: self.clone(),
             schema: snapshot.schema(),
-            writer: FileWriter::start(&snapshot, self.table_ref.write_buffer_bytes)?,
+            writer: FileWriter::start(
+                &snapshot,
+                Arc::clone(&self.shared.encodings),
+                self.table_ref.write_buffer_bytes,
+            )?,
             snapshot,
             rows: 0,
         })

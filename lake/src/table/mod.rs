@@ -6,6 +6,7 @@
 //! up; other processes are met in the log, where putting a commit has one winner.
 
 mod append;
+mod encoding;
 mod history;
 mod log;
 mod offsets;
@@ -15,7 +16,7 @@ mod writer;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
@@ -29,6 +30,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
 pub use self::append::{AppendCommit, AppendOutcome, PendingAppend};
+use self::encoding::Encodings;
 pub use self::history::CommitSummary;
 use self::log::LogTail;
 pub use self::offsets::OffsetRange;
@@ -102,6 +104,8 @@ pub struct LakeTable {
 struct Shared {
     newest: Mutex<Option<Newest>>,
     tail: Mutex<Option<LogTail>>,
+    /// What earlier appends found out about the columns' values.
+    encodings: Arc<OnceLock<Encodings>>,
     /// Older versions that were asked for lately, the latest asked for last.
     pinned: parking_lot::Mutex<VecDeque<TableSnapshot>>,
 }

@@ -11,7 +11,7 @@
 //! ```
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::{
@@ -28,12 +28,13 @@ use deltalake::table::config::TablePropertiesExt;
 use indexmap::IndexMap;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
 use super::TableSnapshot;
+use super::encoding::Encodings;
 use crate::error::{Error, Result};
 
 /// The table property that names the columns each row group is sorted by, separated by commas.
@@ -61,8 +62,13 @@ enum Message {
 impl FileWriter {
     /// Starts writing for the definition that the table has at a version, with `buffer_bytes` of
     /// rows in open files at most.
-    pub(super) fn start(snapshot: &TableSnapshot, buffer_bytes: u64) -> Result<Self> {
-        let mut encoder = Encoder::new(snapshot, buffer_bytes)?;
+    /// What is learned about the rows goes into `encodings`.
+    pub(super) fn start(
+        snapshot: &TableSnapshot,
+        encodings: Arc<OnceLock<Encodings>>,
+        buffer_bytes: u64,
+    ) -> Result<Self> {
+        let mut encoder = Encoder::new(snapshot, encodings, buffer_bytes)?;
         let (batches, mut arriving) = mpsc::channel(BATCHES_AHEAD);
         let runtime = tokio::runtime::Handle::current();
         // Encoding is CPU work that would hold an async worker for long.
@@ -117,7 +123,8 @@ struct Encoder {
     file_columns: Vec<usize>,
     partition_columns: Vec<(String, usize)>,
     sort_columns: Vec<usize>,
-    properties: WriterProperties,
+    /// Found by the first rows, or by an earlier append.
+    encodings: Arc<OnceLock<Encodings>>,
     snapshot: TableSnapshot,
     buffer_bytes: u64,
     open: HashMap<String, OpenFile>,
@@ -138,7 +145,11 @@ struct OpenFile {
 }
 
 impl Encoder {
-    fn new(snapshot: &TableSnapshot, buffer_bytes: u64) -> Result<Self> {
+    fn new(
+        snapshot: &TableSnapshot,
+        encodings: Arc<OnceLock<Encodings>>,
+        buffer_bytes: u64,
+    ) -> Result<Self> {
         let schema = snapshot.schema();
         let partition_columns = snapshot.partition_columns();
         let file_columns: Vec<usize> = (0..schema.fields().len())
@@ -170,7 +181,7 @@ impl Encoder {
                 .iter()
                 .map(|name| Ok((name.clone(), position(&schema, name)?)))
                 .collect::<Result<_>>()?,
-            properties: writer_properties(&sort_columns),
+            encodings,
             snapshot: snapshot.clone(),
             file_schema,
             file_columns,
@@ -225,6 +236,12 @@ impl Encoder {
         let bytes = slice_bytes(rows)?;
         let values = rows.project(&self.file_columns)?;
         self.clock += 1;
+        if self.encodings.get().is_none()
+            && let Some(found) = Encodings::for_rows(&values)?
+        {
+            // Another append may have been first, which is as good.
+            let _ = self.encodings.set(found);
+        }
         if !self.open.contains_key(&key) {
             let file = self.open_file(rows)?;
             self.open.insert(key.clone(), file);
@@ -260,7 +277,7 @@ impl Encoder {
         let config = PartitionWriterConfig::try_new(
             Arc::clone(&self.file_schema),
             values,
-            Some(self.properties.clone()),
+            Some(self.properties()),
             Some(table.target_file_size()),
             Some(SLICE_ROWS),
             None,
@@ -285,6 +302,21 @@ impl Encoder {
             bytes: 0,
             used_at: 0,
         })
+    }
+
+    fn properties(&self) -> WriterProperties {
+        let sorted = self.sort_columns.iter().map(|index| SortingColumn {
+            column_idx: i32::try_from(*index).unwrap_or(i32::MAX),
+            descending: false,
+            nulls_first: true,
+        });
+        let sorted: Vec<SortingColumn> = sorted.collect();
+        let mut properties =
+            base_properties().set_sorting_columns((!sorted.is_empty()).then_some(sorted));
+        if let Some(encodings) = self.encodings.get() {
+            properties = encodings.apply(properties);
+        }
+        properties.build()
     }
 
     /// Closes files until the open ones fit into the buffer.
@@ -369,6 +401,17 @@ impl OpenFile {
     }
 }
 
+/// Returns the properties that all our files have in common.
+pub(super) fn base_properties() -> WriterPropertiesBuilder {
+    // Level 1 is as small as level 3 on such data and takes less CPU.
+    let level = ZstdLevel::try_new(1).unwrap_or_default();
+    WriterProperties::builder()
+        .set_created_by(concat!("lakehouse ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_write_batch_size(8_192)
+}
+
 /// Deletes files that no commit refers to.
 pub(super) async fn discard(store: &ObjectStoreRef, adds: &[Add]) {
     use object_store::ObjectStoreExt;
@@ -401,22 +444,6 @@ fn slice_bytes(rows: &RecordBatch) -> Result<u64, ArrowError> {
         bytes += column.to_data().get_slice_memory_size()? as u64;
     }
     Ok(bytes)
-}
-
-fn writer_properties(sort_columns: &[usize]) -> WriterProperties {
-    // Level 1 is as small as level 3 on such data and takes less CPU.
-    let level = ZstdLevel::try_new(1).unwrap_or_default();
-    let sorted = sort_columns.iter().map(|index| SortingColumn {
-        column_idx: i32::try_from(*index).unwrap_or(i32::MAX),
-        descending: false,
-        nulls_first: true,
-    });
-    WriterProperties::builder()
-        .set_created_by(concat!("lakehouse ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_sorting_columns((!sort_columns.is_empty()).then(|| sorted.collect()))
-        .build()
 }
 
 fn internal(error: &dyn std::error::Error) -> Error {
