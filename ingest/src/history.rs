@@ -1,7 +1,7 @@
 //! Files into tables, exactly once: the number of rows stored is in the same commit as the rows.
 //!
 //! ```text
-//! stored_offset(source) -> rows from there on -> chunks -> append(rows, offset range) -> one Delta commit each
+//! stored_offset(source) -> reader: rows from there on -> begin_append, write ... -> commit(offset range)
 //! ```
 //!
 //! A load that was interrupted goes on where the table's log says; a load that was finished does nothing.
@@ -16,14 +16,18 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use bytes::Bytes;
-use lake::{AppendCommit, AppendOutcome, LakeTable, OffsetRange};
+use lake::{AppendCommit, AppendOutcome, LakeTable, OffsetRange, PendingAppend};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection, RowSelector};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::{Error, Result};
 
 const BATCH_ROWS: usize = 65_536;
-/// Rows in one commit: few enough to hold in memory, many enough for large files.
-const COMMIT_ROWS: u64 = 1 << 20;
+/// Rows in one commit: few enough to lose little in a crash, many enough for large files.
+const COMMIT_ROWS: u64 = 1 << 22;
+/// Decoded batches that wait to be encoded.
+const BATCHES_AHEAD: usize = 2;
 /// How often another writer of the same source may get ahead of us before we give up.
 const MAX_OVERTAKEN: usize = 16;
 
@@ -32,7 +36,7 @@ type Rows = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
 /// Where rows are read from.
 #[derive(Debug, Clone)]
 pub enum DataSource {
-    /// A `.parquet`, `.csv` or `.json` (one object a line) file.
+    /// A `.parquet`, `.arrow` (IPC file), `.csv` or `.json` (one object a line) file.
     Path(PathBuf),
     /// Parquet in memory.
     Embedded {
@@ -107,24 +111,25 @@ pub async fn load(
     'from_stored: loop {
         let from = unsigned(stored);
         let limit = until.map_or(u64::MAX, |until| until.saturating_sub(from));
-        let mut rows = Some(open(source.clone(), Arc::clone(&schema), table, from, limit).await?);
-        while let Some(reader) = rows.take() {
-            let (chunk, rest) =
-                next_chunk(source.clone(), reader, Arc::clone(&schema), table).await?;
-            let count: u64 = chunk.iter().map(|batch| batch.num_rows() as u64).sum();
+        let mut rows = RowReader::start(source.clone(), Arc::clone(&schema), table, from, limit);
+        loop {
+            let mut append = table.begin_append().await?;
+            let at_end = rows.read_into(&mut append, COMMIT_ROWS).await?;
+            let count = append.rows();
             if count == 0 {
-                break;
+                return Ok(summary);
             }
-            let end = unsigned(stored) + count;
-            let range = OffsetRange::new(source_id, stored, signed(end)?);
-            match table.append(chunk, AppendCommit::of_range(range)).await? {
-                AppendOutcome::Committed { .. } => {
+            let end = signed(unsigned(stored) + count)?;
+            let range = OffsetRange::new(source_id, stored, end);
+            match append.commit(AppendCommit::of_range(range)).await {
+                Ok(AppendOutcome::Committed { .. }) => {
                     summary.stored += count;
                     summary.commits += 1;
-                    stored = Some(signed(end)?);
-                    progress(end);
+                    stored = Some(end);
+                    progress(unsigned(stored));
                 }
-                AppendOutcome::AlreadyStored | AppendOutcome::OffsetsMoved { .. } => {
+                Ok(AppendOutcome::AlreadyStored | AppendOutcome::OffsetsMoved { .. })
+                | Err(lake::Error::TableRedefined { .. }) => {
                     overtaken += 1;
                     if overtaken > MAX_OVERTAKEN {
                         return Err(Error::Contended {
@@ -135,10 +140,12 @@ pub async fn load(
                     stored = table.stored_offset(source_id).await?;
                     continue 'from_stored;
                 }
+                Err(error) => return Err(error.into()),
             }
-            rows = rest;
+            if at_end {
+                return Ok(summary);
+            }
         }
-        return Ok(summary);
     }
 }
 
@@ -221,32 +228,95 @@ fn extension(path: &Path) -> String {
         .to_ascii_lowercase()
 }
 
-/// Opens the source at row `from`, off the runtime's threads.
-async fn open(
-    source: DataSource,
-    schema: SchemaRef,
-    table: &LakeTable,
+/// Reads and decodes a source on a thread of its own, while what it read before is written.
+struct RowReader {
+    batches: mpsc::Receiver<RecordBatch>,
+    reader: JoinHandle<Result<()>>,
+}
+
+impl RowReader {
+    fn start(
+        source: DataSource,
+        schema: SchemaRef,
+        table: &LakeTable,
+        from: u64,
+        limit: u64,
+    ) -> Self {
+        let (decoded, batches) = mpsc::channel(BATCHES_AHEAD);
+        let table = table.name().clone();
+        let reader = tokio::task::spawn_blocking(move || {
+            for batch in open(&source, &schema, &table, from, limit)? {
+                let batch = batch.map_err(|error| source.fail(error))?;
+                let batch = conform(&batch, &schema).map_err(|reason| Error::Columns {
+                    file: source.to_string(),
+                    table: table.clone(),
+                    reason,
+                })?;
+                if decoded.blocking_send(batch).is_err() {
+                    // Nobody wants the rest.
+                    break;
+                }
+            }
+            Ok(())
+        });
+        Self { batches, reader }
+    }
+
+    /// Writes `rows` rows or a batch more, and reports whether the source is at its end.
+    async fn read_into(&mut self, append: &mut PendingAppend, rows: u64) -> Result<bool> {
+        while append.rows() < rows {
+            let Some(batch) = self.batches.recv().await else {
+                self.finished().await?;
+                return Ok(true);
+            };
+            append.write(&batch).await?;
+        }
+        Ok(false)
+    }
+
+    /// Returns why the reader stopped, if it failed.
+    async fn finished(&mut self) -> Result<()> {
+        match (&mut self.reader).await {
+            Ok(result) => result,
+            Err(error) => Err(Error::Internal {
+                message: format!("a reader stopped: {error}"),
+            }),
+        }
+    }
+}
+
+/// Opens the source at row `from`.
+fn open(
+    source: &DataSource,
+    schema: &SchemaRef,
+    table: &lake::TableName,
     from: u64,
     limit: u64,
 ) -> Result<Rows> {
-    let name = table.name().clone();
-    blocking(move || {
-        let rows = match &source {
-            source if is_parquet(source) => read_parquet(source, from)?,
-            DataSource::Path(path) => match extension(path).as_str() {
-                "csv" => skip_rows(read_csv(&source, path, &schema, &name)?, from),
-                "json" | "jsonl" | "ndjson" => skip_rows(read_json(&source, path, schema)?, from),
-                other => {
-                    return Err(source.fail(format!(
-                        "`.{other}` is not one of .parquet, .csv, .json, .jsonl"
-                    )));
-                }
-            },
-            DataSource::Embedded { .. } => return Err(source.fail("it is not Parquet")),
-        };
-        Ok(take_rows(rows, limit))
-    })
-    .await
+    let rows = match source {
+        source if is_parquet(source) => read_parquet(source, from)?,
+        DataSource::Path(path) => match extension(path).as_str() {
+            "arrow" | "feather" => skip_rows(read_arrow(source, path)?, from),
+            "csv" => skip_rows(read_csv(source, path, schema, table)?, from),
+            "json" | "jsonl" | "ndjson" => {
+                skip_rows(read_json(source, path, Arc::clone(schema))?, from)
+            }
+            other => {
+                return Err(source.fail(format!(
+                    "`.{other}` is not one of .parquet, .arrow, .csv, .json, .jsonl"
+                )));
+            }
+        },
+        DataSource::Embedded { .. } => return Err(source.fail("it is not Parquet")),
+    };
+    Ok(take_rows(rows, limit))
+}
+
+fn read_arrow(source: &DataSource, path: &Path) -> Result<Rows> {
+    let file = File::open(path).map_err(|error| source.fail(error))?;
+    let reader = arrow::ipc::reader::FileReader::try_new(BufReader::new(file), None)
+        .map_err(|error| source.fail(error))?;
+    Ok(Box::new(reader))
 }
 
 fn read_csv(
@@ -319,34 +389,6 @@ fn take_rows(rows: Rows, mut left: u64) -> Rows {
         }
         Err(error) => Some(Err(error)),
     }))
-}
-
-/// Reads the rows of one commit; the reader comes back unless it is at its end.
-async fn next_chunk(
-    source: DataSource,
-    mut rows: Rows,
-    schema: SchemaRef,
-    table: &LakeTable,
-) -> Result<(Vec<RecordBatch>, Option<Rows>)> {
-    let table = table.name().clone();
-    blocking(move || {
-        let (mut chunk, mut count) = (Vec::new(), 0);
-        while count < COMMIT_ROWS {
-            let Some(batch) = rows.next() else {
-                return Ok((chunk, None));
-            };
-            let batch = batch.map_err(|error| source.fail(error))?;
-            let batch = conform(&batch, &schema).map_err(|reason| Error::Columns {
-                file: source.to_string(),
-                table: table.clone(),
-                reason,
-            })?;
-            count += batch.num_rows() as u64;
-            chunk.push(batch);
-        }
-        Ok((chunk, Some(rows)))
-    })
-    .await
 }
 
 /// Returns the rows in the table's columns and types; columns are matched by name.

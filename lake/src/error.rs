@@ -350,6 +350,15 @@ pub enum Error {
         feature: String,
     },
 
+    /// The table's columns or properties changed while rows were written.
+    #[error("table `{table}` was redefined in version {version} while rows were written for it")]
+    TableRedefined {
+        /// The table.
+        table: String,
+        /// The version with the new definition.
+        version: u64,
+    },
+
     /// An offset range contradicts itself or the other ranges of its commit.
     #[error("offset range of source `{offset_source}` is not valid: {reason}")]
     InvalidOffsetRange {
@@ -412,6 +421,7 @@ impl Error {
             | Self::CatalogGap { .. }
             | Self::LogGap { .. }
             | Self::CorruptLog { .. } => Some("restore the file from a backup"),
+            Self::TableRedefined { .. } => Some("write the rows again"),
             Self::CatalogContended { .. } | Self::Contended { .. } => {
                 Some("try again, or write from fewer processes")
             }

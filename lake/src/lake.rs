@@ -51,8 +51,8 @@ pub struct TableDefinition {
     pub comment: Option<String>,
     /// The columns that files are partitioned by, in order.
     pub partition_columns: Vec<String>,
-    /// Properties; those that start with `delta.` go into the Delta log, the others into the
-    /// catalog.
+    /// Properties; those that start with `delta.` or `lakehouse.` go into the Delta log, the
+    /// others into the catalog.
     pub properties: BTreeMap<String, String>,
 }
 
@@ -168,7 +168,7 @@ impl Lake {
         let (delta, own): (BTreeMap<_, _>, BTreeMap<_, _>) = definition
             .properties
             .into_iter()
-            .partition(|(key, _)| key.starts_with("delta."));
+            .partition(|(key, _)| key.starts_with("delta.") || key.starts_with("lakehouse."));
         let schema = table::schema::table_schema(&name, &definition.schema)?;
         let entry = TableEntry {
             comment: definition.comment.clone(),

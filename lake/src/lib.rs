@@ -23,5 +23,6 @@ pub use crate::external::{ExternalTable, RepairMode, RepairSummary, TableFolder}
 pub use crate::lake::{Lake, LakeConfig, OpenTable, TableDefinition};
 pub use crate::storage::{S3Config, Storage, StorageConfig};
 pub use crate::table::{
-    AppendCommit, AppendOutcome, AsOf, CommitSummary, LakeTable, OffsetRange, TableSnapshot,
+    AppendCommit, AppendOutcome, AsOf, CommitSummary, LakeTable, OffsetRange, PendingAppend,
+    TableSnapshot,
 };

@@ -3,7 +3,7 @@
 //! ```text
 //! compare ranges with the log ---- stored? ----> AlreadyStored      moved? ----> OffsetsMoved
 //!        |
-//! write Parquet files with full column statistics      (no lock: appends encode side by side)
+//! write Parquet files with full column statistics      (module `writer`; no lock: appends encode side by side)
 //!        |
 //! one at a time in this process:
 //!   read new commits -> compare again -> put commit n on condition that it is absent
@@ -16,28 +16,26 @@
 //! was not made are deleted; after a crash they are orphans that no version refers to.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use chrono::Utc;
-use deltalake::datafile::writer::{DeltaWriter, WriterConfig};
 use deltalake::kernel::transaction::{CommitData, PROTOCOL, TransactionError};
 use deltalake::kernel::{Action, Add, Transaction};
 use deltalake::logstore::CommitOrBytes;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::table::config::TablePropertiesExt;
 use deltalake::{DeltaTable, DeltaTableError};
-use object_store::ObjectStoreExt;
-use object_store::path::Path;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 use serde_json::json;
 use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::log::{self, LogTail};
 use super::offsets::{self, OffsetRange, Relation};
+use super::writer::{self, FileWriter};
 use super::{LakeTable, TableSnapshot, schema};
 use crate::backoff;
 use crate::error::{Error, Result};
@@ -89,11 +87,24 @@ pub enum AppendOutcome {
     },
 }
 
+/// Rows on their way into a table: written as they come, seen by readers when they are committed.
+///
+/// Dropped without a commit, it stores nothing.
+#[derive(Debug)]
+pub struct PendingAppend {
+    table: LakeTable,
+    /// The version whose columns and properties the files are written for.
+    snapshot: TableSnapshot,
+    schema: SchemaRef,
+    writer: FileWriter,
+    rows: u64,
+}
+
 /// The files of an append, written but not committed.
 struct WrittenFiles {
     adds: Vec<Add>,
-    /// The version whose columns and properties the files were written for.
     snapshot: TableSnapshot,
+    rows: u64,
 }
 
 /// How one try to commit written files ended.
@@ -129,13 +140,7 @@ impl LakeTable {
     ) -> Result<AppendOutcome> {
         let started = Instant::now();
         let result = self.try_append(batches, commit).await;
-        let (outcome, rows) = match &result {
-            Ok(AppendOutcome::Committed { rows, .. }) => (Outcome::Committed, *rows),
-            Ok(AppendOutcome::AlreadyStored) => (Outcome::AlreadyStored, 0),
-            Ok(AppendOutcome::OffsetsMoved { .. }) => (Outcome::OffsetsMoved, 0),
-            Err(_) => (Outcome::Failed, 0),
-        };
-        metrics::append(&self.name().to_string(), outcome, rows, started.elapsed());
+        measure(self, &result, started);
         result
     }
 
@@ -160,86 +165,52 @@ impl LakeTable {
             tail.definition_version
         };
         for _ in 0..MAX_REWRITES {
-            let files = self.write_files(&batches, defined_at).await?;
-            match self.commit_files(&files, &commit).await {
-                Ok(Tried::Done(outcome)) => {
-                    if !matches!(outcome, AppendOutcome::Committed { .. }) {
-                        self.discard(&files).await;
-                    }
-                    return Ok(outcome);
-                }
-                Ok(Tried::Redefined(version)) => {
-                    defined_at = version;
-                    self.discard(&files).await;
-                }
-                // The commit may have been made, so its files must stay.
-                Err(error) => return Err(error),
+            let mut pending = self.begin_append_at(defined_at).await?;
+            for batch in &batches {
+                pending.write(batch).await?;
+            }
+            match pending.try_commit(&commit).await? {
+                Tried::Done(outcome) => return Ok(outcome),
+                Tried::Redefined(version) => defined_at = version,
             }
         }
         Err(self.contended(MAX_REWRITES))
     }
 
-    /// Writes the rows as Parquet files for the definition that the table has since a version.
-    async fn write_files(&self, batches: &[RecordBatch], defined_at: u64) -> Result<WrittenFiles> {
-        let snapshot = self.at_least(defined_at).await?;
-        let delta = snapshot.delta_table();
-        self.refuse_unsupported(delta)?;
-        let table_schema = snapshot.schema();
-        let batches: Vec<RecordBatch> = batches
-            .iter()
-            .filter(|batch| batch.num_rows() > 0)
-            .map(|batch| schema::fit_batch(self.name(), &table_schema, batch))
-            .collect::<Result<_>>()?;
-        if batches.is_empty() {
-            return Ok(WrittenFiles {
-                adds: Vec::new(),
-                snapshot,
-            });
-        }
-        let properties = delta
-            .snapshot()
-            .map_err(|e| self.delta_error("loading", e))?
-            .table_config();
-        let config = WriterConfig::new(
-            table_schema,
-            snapshot.partition_columns().to_vec(),
-            Some(writer_properties()),
-            Some(properties.target_file_size()),
-            None,
-            properties.num_indexed_cols(),
-            properties
-                .data_skipping_stats_columns
-                .as_ref()
-                .map(|columns| columns.iter().map(ToString::to_string).collect()),
-        );
-        let mut writer = DeltaWriter::new(delta.object_store(), config);
-        // Encoding is CPU work that would hold an async worker for long.
-        let runtime = tokio::runtime::Handle::current();
-        let encode = move || {
-            runtime.block_on(async move {
-                for batch in &batches {
-                    if let Err(error) = writer.write(batch).await {
-                        // The first error is the one that tells what happened.
-                        let _ = writer.abort().await;
-                        return Err(error);
-                    }
-                }
-                writer.close().await
-            })
+    /// Begins an append of more rows than should be in memory at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnsupportedFeature`] or [`Error::Table`] for a table this writer must not write.
+    pub async fn begin_append(&self) -> Result<PendingAppend> {
+        let defined_at = {
+            let guard = self.current_tail().await?;
+            guard.as_ref().ok_or_else(no_tail)?.definition_version
         };
-        let adds = tokio::task::spawn_blocking(encode)
-            .await
-            .map_err(|error| Error::Internal {
-                message: error.to_string(),
-            })?
-            .map_err(|error| self.delta_error("writing files of", error))?;
-        Ok(WrittenFiles { adds, snapshot })
+        self.begin_append_at(defined_at).await
+    }
+
+    /// Begins an append for the definition that the table has since a version.
+    async fn begin_append_at(&self, defined_at: u64) -> Result<PendingAppend> {
+        let snapshot = self.at_least(defined_at).await?;
+        self.refuse_unsupported(snapshot.delta_table())?;
+        Ok(PendingAppend {
+            table: self.clone(),
+            schema: snapshot.schema(),
+            writer: FileWriter::start(
+                &snapshot,
+                Arc::clone(&self.shared.encodings),
+                self.table_ref.write_buffer_bytes,
+            )?,
+            snapshot,
+            rows: 0,
+        })
     }
 
     /// Commits written files, one append of this process at a time.
     async fn commit_files(&self, files: &WrittenFiles, commit: &AppendCommit) -> Result<Tried> {
-        let rows = row_count(&files.adds);
-        let bytes = self.encode_commit(files, commit, rows)?;
+        let rows = files.rows;
+        let bytes = self.encode_commit(files, commit)?;
         let interval = self.checkpoint_interval(&files.snapshot)?;
         // The tail was current when the files were begun. If it is not now, the put is lost and
         // the new commits are read then.
@@ -302,12 +273,7 @@ impl LakeTable {
         }
     }
 
-    fn encode_commit(
-        &self,
-        files: &WrittenFiles,
-        commit: &AppendCommit,
-        rows: u64,
-    ) -> Result<Bytes> {
+    fn encode_commit(&self, files: &WrittenFiles, commit: &AppendCommit) -> Result<Bytes> {
         let state = files
             .snapshot
             .delta_table()
@@ -332,7 +298,7 @@ impl LakeTable {
             "operationMetrics".to_owned(),
             json!({
                 "numFiles": files.adds.len(),
-                "numOutputRows": rows,
+                "numOutputRows": files.rows,
                 "numOutputBytes": bytes,
             }),
         );
@@ -403,20 +369,6 @@ impl LakeTable {
         }
     }
 
-    /// Deletes files that no commit refers to.
-    async fn discard(&self, files: &WrittenFiles) {
-        let store = self.table_ref.log_store.object_store(None);
-        for add in &files.adds {
-            let deleted = match Path::from_url_path(&add.path) {
-                Ok(path) => store.delete(&path).await.map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            if let Err(error) = deleted {
-                warn!(table = %self.name(), path = %add.path, error, "orphan file not deleted");
-            }
-        }
-    }
-
     fn contended(&self, attempts: usize) -> Error {
         Error::Contended {
             table: self.name().to_string(),
@@ -424,6 +376,80 @@ impl LakeTable {
             attempts,
         }
     }
+}
+
+impl PendingAppend {
+    /// Writes rows: columns by name in any order, absent nullable ones are null.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SchemaMismatch`] for rows that do not fit.
+    pub async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.num_rows() > 0 {
+            let batch = schema::fit_batch(self.table.name(), &self.schema, batch)?;
+            self.rows += batch.num_rows() as u64;
+            self.writer.write(batch).await;
+        }
+        Ok(())
+    }
+
+    /// Returns how many rows were written so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Commits the rows with the offset ranges they come from.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`LakeTable::append`], and [`Error::TableRedefined`] when the table's columns or
+    /// properties changed since the append was begun: nothing was stored, begin again.
+    pub async fn commit(self, commit: AppendCommit) -> Result<AppendOutcome> {
+        offsets::validate(&commit.ranges)?;
+        let table = self.table.clone();
+        let started = Instant::now();
+        let result = match self.try_commit(&commit).await {
+            Ok(Tried::Done(outcome)) => Ok(outcome),
+            Ok(Tried::Redefined(version)) => Err(Error::TableRedefined {
+                table: table.name().to_string(),
+                version,
+            }),
+            Err(error) => Err(error),
+        };
+        measure(&table, &result, started);
+        result
+    }
+
+    async fn try_commit(self, commit: &AppendCommit) -> Result<Tried> {
+        let table = self.table;
+        let adds = self
+            .writer
+            .finish()
+            .await
+            .map_err(|error| table.delta_error("writing files of", error))?;
+        let files = WrittenFiles {
+            adds,
+            snapshot: self.snapshot,
+            rows: self.rows,
+        };
+        // After an error the commit may have been made, so its files must stay.
+        let tried = table.commit_files(&files, commit).await?;
+        if !matches!(tried, Tried::Done(AppendOutcome::Committed { .. })) {
+            let store = table.table_ref.log_store.object_store(None);
+            writer::discard(&store, &files.adds).await;
+        }
+        Ok(tried)
+    }
+}
+
+fn measure(table: &LakeTable, result: &Result<AppendOutcome>, started: Instant) {
+    let (outcome, rows) = match result {
+        Ok(AppendOutcome::Committed { rows, .. }) => (Outcome::Committed, *rows),
+        Ok(AppendOutcome::AlreadyStored) => (Outcome::AlreadyStored, 0),
+        Ok(AppendOutcome::OffsetsMoved { .. }) => (Outcome::OffsetsMoved, 0),
+        Err(_) => (Outcome::Failed, 0),
+    };
+    metrics::append(&table.name().to_string(), outcome, rows, started.elapsed());
 }
 
 /// Says why ranges cannot be appended now, if so.
@@ -447,23 +473,4 @@ fn no_tail() -> Error {
     Error::Internal {
         message: "the log tail was not loaded".to_owned(),
     }
-}
-
-fn row_count(adds: &[Add]) -> u64 {
-    let rows = |add: &Add| {
-        let stats = add.get_stats().ok().flatten();
-        stats
-            .and_then(|stats| u64::try_from(stats.num_records).ok())
-            .unwrap_or(0)
-    };
-    adds.iter().map(rows).sum()
-}
-
-fn writer_properties() -> WriterProperties {
-    // Level 1 is as small as level 3 on such data and takes less CPU.
-    let level = ZstdLevel::try_new(1).unwrap_or_default();
-    WriterProperties::builder()
-        .set_created_by(concat!("lakehouse ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(level))
-        .build()
 }

@@ -6,15 +6,17 @@
 //! up; other processes are met in the log, where putting a commit has one winner.
 
 mod append;
+mod encoding;
 mod history;
 mod log;
 mod offsets;
 pub(crate) mod schema;
 mod snapshot;
+mod writer;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
@@ -22,12 +24,13 @@ use deltalake::kernel::StructType;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::logstore::{LogStoreRef, commit_uri_from_version};
 use deltalake::operations::create::CreateBuilder;
-use deltalake::{DeltaTable, DeltaTableError};
+use deltalake::{DeltaTable, DeltaTableError, TableProperty};
 use object_store::ObjectStoreExt;
 use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
-pub use self::append::{AppendCommit, AppendOutcome};
+pub use self::append::{AppendCommit, AppendOutcome, PendingAppend};
+use self::encoding::Encodings;
 pub use self::history::CommitSummary;
 use self::log::LogTail;
 pub use self::offsets::OffsetRange;
@@ -39,6 +42,8 @@ use crate::error::{Error, Result};
 const RELOAD_ATTEMPTS: usize = 3;
 const PINNED_SNAPSHOTS: usize = 8;
 
+const DEFAULT_WRITE_BUFFER_BYTES: u64 = 512 << 20;
+
 /// Collect statistics of all columns, not only of the first 32.
 const STATISTICS_COLUMNS: &str = "delta.dataSkippingNumIndexedCols";
 const CHECKPOINT_INTERVAL: &str = "delta.checkpointInterval";
@@ -48,6 +53,8 @@ pub(crate) struct TableRef {
     pub(crate) name: TableName,
     pub(crate) url: Url,
     pub(crate) log_store: LogStoreRef,
+    /// How many bytes of rows an append keeps in open files.
+    pub(crate) write_buffer_bytes: u64,
 }
 
 impl TableRef {
@@ -97,6 +104,8 @@ pub struct LakeTable {
 struct Shared {
     newest: Mutex<Option<Newest>>,
     tail: Mutex<Option<LogTail>>,
+    /// What earlier appends found out about the columns' values.
+    encodings: Arc<OnceLock<Encodings>>,
     /// Older versions that were asked for lately, the latest asked for last.
     pinned: parking_lot::Mutex<VecDeque<TableSnapshot>>,
 }
@@ -121,10 +130,25 @@ impl LakeTable {
             name,
             url,
             log_store,
+            write_buffer_bytes: DEFAULT_WRITE_BUFFER_BYTES,
         });
         Self {
             table_ref,
             shared: Arc::default(),
+        }
+    }
+
+    /// Returns the table with another write buffer; for a table that nobody else has yet.
+    pub(crate) fn with_write_buffer(self, bytes: u64) -> Self {
+        let table_ref = Arc::new(TableRef {
+            name: self.name().clone(),
+            url: self.url().clone(),
+            log_store: Arc::clone(&self.table_ref.log_store),
+            write_buffer_bytes: bytes,
+        });
+        Self {
+            table_ref,
+            shared: self.shared,
         }
     }
 
@@ -150,6 +174,11 @@ impl LakeTable {
         if table.partition_columns.len() >= table.schema.fields().len() {
             return Err(mismatch("every column is a partition column".to_owned()));
         }
+        for key in table.delta_properties.keys() {
+            if key.starts_with("delta.") && key.parse::<TableProperty>().is_err() {
+                return Err(mismatch(format!("`{key}` is not a property of Delta")));
+            }
+        }
         let columns: StructType = table
             .schema
             .as_ref()
@@ -165,6 +194,8 @@ impl LakeTable {
             .with_table_name(created.name().to_string())
             .with_columns(columns.fields().cloned())
             .with_partition_columns(table.partition_columns)
+            // Our own properties are in the log too, so that every writer of the table sees them.
+            .with_raise_if_key_not_exists(false)
             .with_configuration(
                 properties
                     .into_iter()

@@ -130,6 +130,16 @@ impl TableSnapshot {
         self.totals().bytes
     }
 
+    /// Returns a property of the table, such as `delta.appendOnly`.
+    pub fn property(&self, key: &str) -> Option<&str> {
+        let state = self.inner.delta.snapshot().ok()?;
+        state
+            .metadata()
+            .configuration()
+            .get(key)
+            .map(String::as_str)
+    }
+
     /// Returns the loaded Delta table, for plans that need more than a provider.
     pub fn delta_table(&self) -> &DeltaTable {
         &self.inner.delta

@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Benchmarks of the table store against Python `deltalake` and `pyarrow`, as ratios of one run.
+
+  infra/bench/bench_lake.py append      6 million flights into a table partitioned by year
+  infra/bench/bench_lake.py commits     1,000-row appends, one commit each
+  infra/bench/bench_lake.py open        a table of 10,000 commits and a checkpoint
+
+Needs `cargo build --release` first, and `pip install deltalake pyarrow`. LAKEHOUSE_BIN names another binary.
+CPU seconds are those of whole processes on both sides: ours start, open the lake, read the Arrow file and write;
+theirs read the same file and write.
+"""
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from bench import BINARY, DATA
+
+YEARS = 18
+COLUMNS = """year integer, month integer, day integer, dep_time integer, sched_dep_time integer, dep_delay integer,
+    arr_time integer, sched_arr_time integer, arr_delay integer, carrier varchar, flight integer, tailnum varchar,
+    origin varchar, dest varchar, air_time integer, distance integer, hour integer, minute integer,
+    time_hour timestamp(6), flight_date date"""
+
+
+def flights(years=YEARS):
+    """Returns the shipped year repeated with shifted dates, as a table of one chunk."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+    year = pq.read_table(os.path.join(DATA, "flights.parquet"))
+    day = 24 * 3600 * 1_000_000
+    parts = []
+    for shift in range(years):
+        part = year
+        hours = pc.add(part["time_hour"].cast(pa.timestamp("us")).cast(pa.int64()), shift * 365 * day)
+        dates = pc.add(part["flight_date"].cast(pa.int32()), shift * 365)
+        for name, values in [("year", pa.array([2013 + shift] * len(part), part.schema.field("year").type)),
+                             ("time_hour", hours.cast(pa.timestamp("us"))), ("flight_date", dates.cast(pa.date32()))]:
+            part = part.set_column(part.schema.get_field_index(name), name, values)
+        parts.append(part)
+    return pa.concat_tables(parts).combine_chunks()
+
+
+def write_arrow(table, path):
+    import pyarrow.ipc
+    with pyarrow.ipc.new_file(path, table.schema) as file:
+        file.write_table(table, max_chunksize=65_536)
+
+
+def cpu_of(arguments, **environment):
+    """Runs a program and returns its wall and CPU seconds and its peak memory in MB."""
+    begin = time.monotonic()
+    process = subprocess.Popen(arguments, env={**os.environ, **environment}, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT)
+    output = process.stdout.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        sys.exit(f"{' '.join(arguments)}\n{output}")
+    return time.monotonic() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def lakehouse(folder, *arguments, **environment):
+    return cpu_of([BINARY, *arguments, "--data-dir", folder],
+                  LAKEHOUSE__STORAGE__URL=os.path.join(folder, "lake"), **environment)
+
+
+def create(folder, options=""):
+    lakehouse(folder, "sql", "-e", f"CREATE SCHEMA lake.bench; CREATE TABLE lake.bench.flights ({COLUMNS}) {options}")
+
+
+def size_of(folder):
+    return sum(os.path.getsize(os.path.join(root, name))
+               for root, _, names in os.walk(folder) for name in names if name.endswith(".parquet"))
+
+
+def python(code, *arguments):
+    return cpu_of([sys.executable, "-c", code, *arguments])
+
+
+READ = "import sys, pyarrow as pa; table = pa.ipc.open_file(pa.memory_map(sys.argv[1])).read_all();"
+
+
+def append(runs):
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "flights.arrow")
+        table = flights()
+        rows = table.num_rows
+        write_arrow(table, source)
+        del table
+        start = statistics.median(python(READ, source)[1] for _ in range(3))
+        found = {}
+        for run in range(runs):
+            for name, code in [
+                ("deltalake", "from deltalake import write_deltalake;"
+                              "write_deltalake(sys.argv[2], table, partition_by=['year'])"),
+                ("pyarrow", "import pyarrow.parquet as pq, os; os.makedirs(sys.argv[2]);"
+                            "pq.write_table(table, sys.argv[2] + '/t.parquet')"),
+                ("pyarrow zstd", "import pyarrow.parquet as pq, os; os.makedirs(sys.argv[2]);"
+                                 "pq.write_table(table, sys.argv[2] + '/t.parquet', compression='zstd')"),
+            ]:
+                target = os.path.join(folder, f"{name}{run}")
+                wall, cpu, memory = python(READ + code, source, target)
+                found.setdefault(name, []).append((wall, cpu, memory, size_of(target)))
+            ours = os.path.join(folder, f"ours{run}")
+            os.makedirs(ours)
+            create(ours, "WITH (partitioned_by = ARRAY['year'])")
+            wall, cpu, memory = lakehouse(ours, "ingest", "history", source, "--table", "bench.flights",
+                                          "--commit-rows", "10000000")
+            found.setdefault("ours", []).append((wall, cpu, memory, size_of(ours)))
+    print(f"{rows} flights; reading them alone costs Python {start:.2f} CPU s")
+    medians = {name: [statistics.median(column) for column in zip(*values)] for name, values in found.items()}
+    for name, (wall, cpu, memory, size) in medians.items():
+        print(f"  {name:13} wall {wall:5.2f} s  CPU {cpu:5.2f} s  {rows / cpu / 1e6:5.2f} M rows/CPU s  "
+              f"{size / 1e6:6.1f} MB  peak {memory:5.0f} MB")
+    for peer, limit in [("deltalake", 1.4), ("pyarrow", 0.95), ("pyarrow zstd", 0.95)]:
+        print(f"  rows per CPU second: {medians[peer][1] / medians['ours'][1]:.2f} x {peer} (limit {limit})")
+
+
+def commits(runs):
+    count, size = 100, 1000
+    ours, theirs = [], []
+    code = READ + f"""
+from deltalake import write_deltalake
+import time
+begin = time.monotonic()
+for n in range({count}):
+    write_deltalake(sys.argv[2], table.slice(n * {size}, {size}), mode='append')
+print(time.monotonic() - begin)
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "flights.arrow")
+        write_arrow(flights(1).slice(0, count * size), source)
+        empty = os.path.join(folder, "empty.arrow")
+        write_arrow(flights(1).slice(0, 1), empty)
+        for run in range(runs):
+            lake = os.path.join(folder, f"ours{run}")
+            os.makedirs(lake)
+            create(lake)
+            start, _, _ = lakehouse(lake, "ingest", "history", empty, "--table", "bench.flights")
+            wall, _, _ = lakehouse(lake, "ingest", "history", source, "--table", "bench.flights",
+                                   "--commit-rows", str(size))
+            ours.append(count / (wall - start))
+            out = subprocess.run([sys.executable, "-c", code, source, os.path.join(folder, f"theirs{run}")],
+                                 check=True, capture_output=True, text=True).stdout
+            theirs.append(count / float(out))
+        syncs = fsync_rate(folder)
+    ours, theirs = statistics.median(ours), statistics.median(theirs)
+    print(f"{size}-row commits: ours {ours:.0f}/s, deltalake {theirs:.0f}/s: {ours / theirs:.1f} x (limit 8); "
+          f"this disk does {syncs:.0f} fsync/s, ours is {ours / syncs:.2f} of that")
+
+
+def fsync_rate(folder):
+    begin = time.monotonic()
+    for n in range(200):
+        with open(os.path.join(folder, f"sync{n}"), "wb") as file:
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+    return 200 / (time.monotonic() - begin)
+
+
+def open_table(runs):
+    commits = 10_000
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "flights.arrow")
+        write_arrow(flights(1).slice(0, commits), source)
+        create(folder)
+        lakehouse(folder, "ingest", "history", source, "--table", "bench.flights", "--commit-rows", "1")
+        log = os.path.join(folder, "lake", "bench")
+        log = os.path.join(log, os.listdir(log)[0], "_delta_log")
+        files = os.listdir(log)
+        print(f"{sum(name.endswith('.json') for name in files)} commits, "
+              f"{sum('checkpoint' in name and name.endswith('.parquet') for name in files)} checkpoints in the log")
+        ours = [lakehouse(folder, "table", "history", "bench.flights", "--limit", "1")[0] for _ in range(runs)]
+        alone = [lakehouse(folder, "config", "show")[0] for _ in range(runs)]
+        code = "import sys, time; from deltalake import DeltaTable; b = time.monotonic(); DeltaTable(sys.argv[1]); " \
+               "print(time.monotonic() - b)"
+        theirs = [float(subprocess.run([sys.executable, "-c", code, os.path.dirname(log)], check=True,
+                                       capture_output=True, text=True).stdout) for _ in range(runs)]
+    print(f"opening a table of {commits} commits: {statistics.median(ours) * 1000:.0f} ms with the start of a process "
+          f"({statistics.median(alone) * 1000:.0f} ms by itself; limit 100 ms), "
+          f"Python deltalake {statistics.median(theirs) * 1000:.0f} ms without")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["append", "commits", "open"])
+    parser.add_argument("--runs", type=int, default=5)
+    arguments = parser.parse_args()
+    {"append": append, "commits": commits, "open": open_table}[arguments.what](arguments.runs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,453 @@
+//! The Parquet files of an append, written while its rows still arrive.
+//!
+//! ```text
+//! write(batch) --bounded channel--> encoder, off the runtime's threads
+//!                                      |  runs of rows of one partition: views, nothing is copied
+//!                                      |  sorted, a row group at a time, where the table asks for it
+//!                                      v
+//!                                   one open file per partition; it is closed at the table's target
+//!                                   size, or before, the longest unused first, when all open files
+//!                                   together hold more than the write buffer
+//! ```
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::{
+    SortColumn, SortOptions, concat_batches, lexsort_to_indices, partition, take_record_batch,
+};
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
+use deltalake::DeltaTableError;
+use deltalake::datafile::writer::{PartitionWriter, PartitionWriterConfig};
+use deltalake::kernel::Add;
+use deltalake::kernel::scalars::ScalarExt;
+use deltalake::logstore::ObjectStoreRef;
+use deltalake::table::config::TablePropertiesExt;
+use indexmap::IndexMap;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tracing::warn;
+
+use super::TableSnapshot;
+use super::encoding::Encodings;
+use crate::error::{Error, Result};
+
+/// The table property that names the columns each row group is sorted by, separated by commas.
+pub(crate) const SORT_COLUMNS: &str = "lakehouse.sort.columns";
+
+/// Rows between two looks at the size of the open file.
+const SLICE_ROWS: usize = 65_536;
+/// Large enough to compress well, small enough that a scan can skip some and share out the rest.
+const ROW_GROUP_ROWS: usize = 1 << 20;
+/// Batches on their way to the encoder: one is encoded while the next one is read.
+const BATCHES_AHEAD: usize = 2;
+
+/// Writes the files of one append; dropped unfinished, it leaves no file behind.
+#[derive(Debug)]
+pub(super) struct FileWriter {
+    batches: mpsc::Sender<Message>,
+    encoder: JoinHandle<Result<Vec<Add>, DeltaTableError>>,
+}
+
+enum Message {
+    Rows(RecordBatch),
+    Finish,
+}
+
+impl FileWriter {
+    /// Starts writing for the definition that the table has at a version, with `buffer_bytes` of
+    /// rows in open files at most.
+    /// What is learned about the rows goes into `encodings`.
+    pub(super) fn start(
+        snapshot: &TableSnapshot,
+        encodings: Arc<OnceLock<Encodings>>,
+        buffer_bytes: u64,
+    ) -> Result<Self> {
+        let mut encoder = Encoder::new(snapshot, encodings, buffer_bytes)?;
+        let (batches, mut arriving) = mpsc::channel(BATCHES_AHEAD);
+        let runtime = tokio::runtime::Handle::current();
+        // Encoding is CPU work that would hold an async worker for long.
+        let encode = move || {
+            runtime.block_on(async move {
+                while let Some(message) = arriving.recv().await {
+                    let Message::Rows(batch) = message else {
+                        return encoder.finish().await;
+                    };
+                    if let Err(error) = encoder.write(&batch).await {
+                        // Senders are told at once, and learn the reason when they finish.
+                        arriving.close();
+                        encoder.abort().await;
+                        return Err(error);
+                    }
+                }
+                encoder.abort().await;
+                Ok(Vec::new())
+            })
+        };
+        Ok(Self {
+            batches,
+            encoder: tokio::task::spawn_blocking(encode),
+        })
+    }
+
+    /// Hands rows of the table's columns to the encoder, waiting while it is behind. An encoder
+    /// that failed takes no more; [`finish`](Self::finish) says why.
+    pub(super) async fn write(&self, batch: RecordBatch) {
+        // A closed channel means that the encoder failed, which is reported by `finish`.
+        let _ = self.batches.send(Message::Rows(batch)).await;
+    }
+
+    /// Closes the open files and returns what to commit.
+    pub(super) async fn finish(self) -> Result<Vec<Add>, DeltaTableError> {
+        let _ = self.batches.send(Message::Finish).await;
+        drop(self.batches);
+        match self.encoder.await {
+            Ok(result) => result,
+            Err(error) => Err(DeltaTableError::GenericError {
+                source: Box::new(error),
+            }),
+        }
+    }
+}
+
+/// What is the same for all files of an append.
+struct Encoder {
+    store: ObjectStoreRef,
+    file_schema: SchemaRef,
+    /// Positions of the columns that go into files, in order.
+    file_columns: Vec<usize>,
+    partition_columns: Vec<(String, usize)>,
+    sort_columns: Vec<usize>,
+    /// Found by the first rows, or by an earlier append.
+    encodings: Arc<OnceLock<Encodings>>,
+    snapshot: TableSnapshot,
+    buffer_bytes: u64,
+    open: HashMap<String, OpenFile>,
+    /// The sum of the open files' bytes.
+    open_bytes: u64,
+    clock: u64,
+    adds: Vec<Add>,
+}
+
+struct OpenFile {
+    writer: PartitionWriter,
+    /// Rows that wait to be sorted.
+    unsorted: Vec<RecordBatch>,
+    unsorted_rows: usize,
+    /// Arrow bytes written since the file was opened: more than it holds, never less.
+    bytes: u64,
+    used_at: u64,
+}
+
+impl Encoder {
+    fn new(
+        snapshot: &TableSnapshot,
+        encodings: Arc<OnceLock<Encodings>>,
+        buffer_bytes: u64,
+    ) -> Result<Self> {
+        let schema = snapshot.schema();
+        let partition_columns = snapshot.partition_columns();
+        let file_columns: Vec<usize> = (0..schema.fields().len())
+            .filter(|index| {
+                let field = schema.field(*index);
+                !partition_columns.contains(field.name())
+            })
+            .collect();
+        let file_schema = Arc::new(
+            schema
+                .project(&file_columns)
+                .map_err(|error| internal(&error))?,
+        );
+        let position = |schema: &Schema, name: &str| {
+            schema.index_of(name).map_err(|_| Error::SchemaMismatch {
+                table: snapshot.table().to_string(),
+                reason: format!("there is no column `{name}` to partition or sort by"),
+            })
+        };
+        let sort_columns = snapshot
+            .property(SORT_COLUMNS)
+            .into_iter()
+            .flat_map(|columns| columns.split(','))
+            .map(|name| position(&file_schema, name.trim()))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self {
+            store: snapshot.delta_table().object_store(),
+            partition_columns: partition_columns
+                .iter()
+                .map(|name| Ok((name.clone(), position(&schema, name)?)))
+                .collect::<Result<_>>()?,
+            encodings,
+            snapshot: snapshot.clone(),
+            file_schema,
+            file_columns,
+            sort_columns,
+            buffer_bytes,
+            open: HashMap::new(),
+            open_bytes: 0,
+            clock: 0,
+            adds: Vec::new(),
+        })
+    }
+
+    async fn write(&mut self, batch: &RecordBatch) -> Result<(), DeltaTableError> {
+        if self.partition_columns.is_empty() {
+            return self.write_run(String::new(), batch).await;
+        }
+        let grouped = self.group(batch)?;
+        let keys: Vec<ArrayRef> = self
+            .partition_columns
+            .iter()
+            .map(|(_, index)| Arc::clone(grouped.column(*index)))
+            .collect();
+        for run in partition(&keys)?.ranges() {
+            let rows = grouped.slice(run.start, run.len());
+            let key = partition_key(&keys, run.start)?;
+            self.write_run(key, &rows).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings the rows of each partition together, unless they mostly are already.
+    fn group(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let columns: Vec<SortColumn> = self
+            .partition_columns
+            .iter()
+            .map(|(_, index)| SortColumn {
+                values: Arc::clone(batch.column(*index)),
+                options: None,
+            })
+            .collect();
+        let keys: Vec<ArrayRef> = columns.iter().map(|c| Arc::clone(&c.values)).collect();
+        let runs = partition(&keys)?.len();
+        // Every run costs a call into each column's encoder; a sort costs more than a few of them.
+        if runs <= batch.num_rows() / 4_096 + 1 {
+            return Ok(batch.clone());
+        }
+        take_record_batch(batch, &lexsort_to_indices(&columns, None)?)
+    }
+
+    /// Writes rows of one partition.
+    async fn write_run(&mut self, key: String, rows: &RecordBatch) -> Result<(), DeltaTableError> {
+        let bytes = slice_bytes(rows)?;
+        let values = rows.project(&self.file_columns)?;
+        self.clock += 1;
+        if self.encodings.get().is_none()
+            && let Some(found) = Encodings::for_rows(&values)?
+        {
+            // Another append may have been first, which is as good.
+            let _ = self.encodings.set(found);
+        }
+        if !self.open.contains_key(&key) {
+            let file = self.open_file(rows)?;
+            self.open.insert(key.clone(), file);
+        }
+        if let Some(file) = self.open.get_mut(&key) {
+            file.used_at = self.clock;
+            file.bytes += bytes;
+            self.open_bytes += bytes;
+            if self.sort_columns.is_empty() {
+                file.writer.write(&values).await?;
+            } else {
+                file.unsorted_rows += values.num_rows();
+                file.unsorted.push(values);
+                file.write_sorted(&self.file_schema, &self.sort_columns, ROW_GROUP_ROWS)
+                    .await?;
+            }
+        }
+        self.close_to_fit().await
+    }
+
+    fn open_file(&self, rows: &RecordBatch) -> Result<OpenFile, DeltaTableError> {
+        let mut values = IndexMap::new();
+        for (name, index) in &self.partition_columns {
+            let value =
+                ScalarExt::from_array(rows.column(*index).as_ref(), 0).ok_or_else(|| {
+                    DeltaTableError::generic(format!(
+                        "column `{name}` cannot be a partition column"
+                    ))
+                })?;
+            values.insert(name.clone(), value);
+        }
+        let table = self.snapshot.delta_table().snapshot()?.table_config();
+        let config = PartitionWriterConfig::try_new(
+            Arc::clone(&self.file_schema),
+            values,
+            Some(self.properties()),
+            Some(table.target_file_size()),
+            Some(SLICE_ROWS),
+            None,
+            None,
+        )?
+        // A row group must be one sorted run.
+        .with_roll_on_row_group_boundary(!self.sort_columns.is_empty());
+        let statistics_columns = table
+            .data_skipping_stats_columns
+            .as_ref()
+            .map(|columns| columns.iter().map(ToString::to_string).collect());
+        let writer = PartitionWriter::try_with_config(
+            Arc::clone(&self.store),
+            config,
+            table.num_indexed_cols(),
+            statistics_columns,
+        )?;
+        Ok(OpenFile {
+            writer,
+            unsorted: Vec::new(),
+            unsorted_rows: 0,
+            bytes: 0,
+            used_at: 0,
+        })
+    }
+
+    fn properties(&self) -> WriterProperties {
+        let sorted = self.sort_columns.iter().map(|index| SortingColumn {
+            column_idx: i32::try_from(*index).unwrap_or(i32::MAX),
+            descending: false,
+            nulls_first: true,
+        });
+        let sorted: Vec<SortingColumn> = sorted.collect();
+        let mut properties =
+            base_properties().set_sorting_columns((!sorted.is_empty()).then_some(sorted));
+        if let Some(encodings) = self.encodings.get() {
+            properties = encodings.apply(properties);
+        }
+        properties.build()
+    }
+
+    /// Closes files until the open ones fit into the buffer.
+    async fn close_to_fit(&mut self) -> Result<(), DeltaTableError> {
+        while self.open_bytes > self.buffer_bytes {
+            let oldest = self.open.iter().min_by_key(|(_, file)| file.used_at);
+            let Some(key) = oldest.map(|(key, _)| key.clone()) else {
+                return Ok(());
+            };
+            self.close(&key).await?;
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self, key: &str) -> Result<(), DeltaTableError> {
+        let Some(mut file) = self.open.remove(key) else {
+            return Ok(());
+        };
+        self.open_bytes = self.open_bytes.saturating_sub(file.bytes);
+        file.write_sorted(&self.file_schema, &self.sort_columns, 1)
+            .await?;
+        self.adds.extend(file.writer.close().await?);
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<Vec<Add>, DeltaTableError> {
+        let mut keys: Vec<String> = self.open.keys().cloned().collect();
+        keys.sort_unstable();
+        for key in keys {
+            if let Err(error) = self.close(&key).await {
+                self.abort().await;
+                return Err(error);
+            }
+        }
+        Ok(self.adds)
+    }
+
+    /// Deletes what was written; the reason to is with the caller, so that failing to is logged.
+    async fn abort(self) {
+        for (_, file) in self.open {
+            if let Err(error) = file.writer.abort().await {
+                warn!(%error, "upload of an unfinished file not aborted");
+            }
+        }
+        discard(&self.store, &self.adds).await;
+    }
+}
+
+impl OpenFile {
+    /// Sorts and writes whole row groups while there are `at_least` rows waiting.
+    async fn write_sorted(
+        &mut self,
+        schema: &SchemaRef,
+        columns: &[usize],
+        at_least: usize,
+    ) -> Result<(), DeltaTableError> {
+        if self.unsorted_rows < at_least.max(1) {
+            return Ok(());
+        }
+        let waiting = concat_batches(schema, &self.unsorted)?;
+        self.unsorted.clear();
+        let mut from = 0;
+        while waiting.num_rows() - from >= at_least.max(1) {
+            let rows = ROW_GROUP_ROWS.min(waiting.num_rows() - from);
+            let group = waiting.slice(from, rows);
+            let keys: Vec<SortColumn> = columns
+                .iter()
+                .map(|index| SortColumn {
+                    values: Arc::clone(group.column(*index)),
+                    options: Some(SortOptions::default()),
+                })
+                .collect();
+            let sorted = take_record_batch(&group, &lexsort_to_indices(&keys, None)?)?;
+            self.writer.write(&sorted).await?;
+            from += rows;
+        }
+        self.unsorted_rows = waiting.num_rows() - from;
+        if self.unsorted_rows > 0 {
+            self.unsorted.push(waiting.slice(from, self.unsorted_rows));
+        }
+        Ok(())
+    }
+}
+
+/// Returns the properties that all our files have in common.
+pub(super) fn base_properties() -> WriterPropertiesBuilder {
+    // Level 1 is as small as level 3 on such data and takes less CPU.
+    let level = ZstdLevel::try_new(1).unwrap_or_default();
+    WriterProperties::builder()
+        .set_created_by(concat!("lakehouse ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_write_batch_size(8_192)
+}
+
+/// Deletes files that no commit refers to.
+pub(super) async fn discard(store: &ObjectStoreRef, adds: &[Add]) {
+    use object_store::ObjectStoreExt;
+    for add in adds {
+        let deleted = match object_store::path::Path::from_url_path(&add.path) {
+            Ok(path) => store.delete(&path).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = deleted {
+            warn!(path = %add.path, error, "orphan file not deleted");
+        }
+    }
+}
+
+/// Returns what tells the partition of a row from the others of this append.
+fn partition_key(keys: &[ArrayRef], row: usize) -> Result<String, ArrowError> {
+    let mut key = String::new();
+    for values in keys {
+        // A null is not the text that shows it.
+        key.push(if values.is_null(row) { '0' } else { '1' });
+        key.push_str(&arrow::util::display::array_value_to_string(values, row)?);
+        key.push('\0');
+    }
+    Ok(key)
+}
+
+fn slice_bytes(rows: &RecordBatch) -> Result<u64, ArrowError> {
+    let mut bytes = 0;
+    for column in rows.columns() {
+        bytes += column.to_data().get_slice_memory_size()? as u64;
+    }
+    Ok(bytes)
+}
+
+fn internal(error: &dyn std::error::Error) -> Error {
+    Error::Internal {
+        message: error.to_string(),
+    }
+}
