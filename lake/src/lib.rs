@@ -15,7 +15,7 @@ mod nearest;
 pub use crate::catalog::{Catalog, Database, TableEntry, TableName};
 pub use crate::error::{Error, Result};
 pub use crate::lake::{Lake, TableDefinition};
-pub use crate::storage::{S3Config, Storage, StorageConfig};
+pub use crate::storage::{S3Config, Storage, StorageConfig, StoreFailure};
 pub use crate::table::{
     AppendCommit, AppendOutcome, AsOf, CommitSummary, LakeTable, OffsetRange, PendingAppend,
     TableSnapshot,
