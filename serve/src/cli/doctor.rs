@@ -127,7 +127,8 @@ impl Page {
         print(&line("NO", check, elapsed));
         let mut said = String::new();
         for cause in error.chain() {
-            let text = cause.to_string();
+            // Stores answer in XML of several lines.
+            let text = cause.to_string().replace('\n', " ");
             if !said.contains(&text) {
                 print(&format!("      {text}"));
                 said.push_str(&text);
