@@ -1,5 +1,7 @@
 //! The lake: storage, catalog, and the tables that are open in this process.
 
+mod derive;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -94,15 +96,7 @@ impl Lake {
             Err(Error::TableNotFound { .. }) => {}
             Err(error) => return Err(error),
         }
-        // A fresh location for every creation: a dropped namesake's files are never met, and the
-        // loser of a race leaves the winner's log alone.
-        let unique: String = Uuid::new_v4()
-            .simple()
-            .to_string()
-            .chars()
-            .take(12)
-            .collect();
-        let location = format!("{}/{}-{unique}", name.database, name.table);
+        let location = fresh_location(&name);
         let url = self.storage.table_url(&location)?;
         let (delta, own): (BTreeMap<_, _>, BTreeMap<_, _>) = definition
             .properties
@@ -183,4 +177,12 @@ impl Lake {
             }
         }
     }
+}
+
+/// Returns a location that nothing was ever at: a dropped namesake's files are never met, and the
+/// loser of a race for the name leaves the winner's log alone.
+fn fresh_location(name: &TableName) -> String {
+    let unique = Uuid::new_v4().simple().to_string();
+    let unique = unique.get(..12).unwrap_or(&unique);
+    format!("{}/{}-{unique}", name.database, name.table)
 }

@@ -17,6 +17,7 @@ pub use crate::error::{Error, Result};
 pub use crate::lake::{Lake, TableDefinition};
 pub use crate::storage::{S3Config, Storage, StorageConfig};
 pub use crate::table::{
-    AppendCommit, AppendOutcome, AsOf, CommitSummary, LakeTable, OffsetRange, PendingAppend,
-    TableSnapshot,
+    AppendCommit, AppendOutcome, AsOf, Assignments, ChangeOutcome, CommitNote, CommitSummary,
+    Conversion, LakeTable, MergeClause, MergeRequest, MergeSource, OffsetRange, PendingAppend,
+    Resources, TableSnapshot, WriteOptions,
 };

@@ -40,3 +40,9 @@ pub(crate) fn append(table: &str, outcome: Outcome, rows: u64, elapsed: Duration
 pub(crate) fn lost_race(table: &str) {
     counter!("lakehouse_lake_lost_commit_races_total", "table" => table.to_owned()).increment(1);
 }
+
+/// Counts an operation that made a version.
+pub(crate) fn operation(table: &str, action: &'static str) {
+    counter!("lakehouse_lake_operations_total", "table" => table.to_owned(), "action" => action)
+        .increment(1);
+}
