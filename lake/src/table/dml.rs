@@ -40,6 +40,9 @@ impl LakeTable {
             writes: Writes::Files,
             note: &options.note,
         };
+        if predicate.is_some() {
+            self.own_files(&options.note).await?;
+        }
         self.operate(operation, |Run { delta, commit, .. }| {
             let mut builder = delta
                 .delete()
@@ -90,6 +93,7 @@ impl LakeTable {
         };
         self.require_columns(assignments.iter().map(|(column, _)| column))
             .await?;
+        self.own_files(&options.note).await?;
         self.operate(operation, |Run { delta, commit, .. }| {
             let mut builder = delta
                 .update()
@@ -148,6 +152,9 @@ impl LakeTable {
             }
             Ok(rows)
         };
+        if predicate.is_some() {
+            self.own_files(&options.note).await?;
+        }
         let mut refused = None;
         let result = self
             .operate(operation, |run| {

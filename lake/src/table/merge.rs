@@ -168,6 +168,7 @@ impl LakeTable {
                 }
             }
         }
+        self.own_files(&options.note).await?;
         self.operate(operation, |Run { delta, commit, .. }| {
             let session = options.resources.session();
             let source = DataFrame::new(session.as_ref().clone(), plan.clone());

@@ -27,6 +27,11 @@ use crate::metrics;
 
 /// How often an operation is run again because other writers came first.
 const MAX_RUNS: usize = 24;
+/// How much memory a partition of a bounded operation should have.
+const PARTITION_BYTES: usize = 16 << 20;
+/// Below this limit, batches are small.
+const SMALL_BYTES: usize = 256 << 20;
+const SMALL_BATCH_ROWS: usize = 1024;
 /// From this run on, appends of this process wait until the operation is through.
 const PATIENT_RUNS: usize = 4;
 
@@ -116,7 +121,27 @@ impl Resources {
             Self::Bounded {
                 memory_bytes,
                 spill_bytes,
-            } => create_session_state_with_spill_config(Some(*memory_bytes), Some(*spill_bytes)),
+            } => {
+                let state =
+                    create_session_state_with_spill_config(Some(*memory_bytes), Some(*spill_bytes));
+                let mut config = state.config().clone();
+                let options = config.options_mut();
+                // A hash join holds one side whole; a sorted one goes to files.
+                options.optimizer.prefer_hash_join = false;
+                // The memory is shared by the sorts of all partitions, and each must hold a few
+                // batches and what merging its files takes.
+                let partitions = (memory_bytes / PARTITION_BYTES).max(1);
+                let execution = &mut options.execution;
+                execution.target_partitions = execution.target_partitions.min(partitions);
+                execution.sort_spill_reservation_bytes =
+                    execution.sort_spill_reservation_bytes.min(memory_bytes / 16);
+                if *memory_bytes < SMALL_BYTES {
+                    execution.batch_size = execution.batch_size.min(SMALL_BATCH_ROWS);
+                }
+                SessionStateBuilder::new_from_existing(state)
+                    .with_config(config)
+                    .build()
+            }
             Self::Session(session) => {
                 let mut config = session.config().clone();
                 let options = config.options_mut();

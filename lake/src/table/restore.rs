@@ -100,13 +100,13 @@ impl LakeTable {
 }
 
 /// Where a data file is.
-enum FilePath {
+pub(super) enum FilePath {
     InTable(Path),
     /// Named by a URL, as the files of a clone are.
     InStore(Path),
 }
 
-fn file_path(path: &str) -> FilePath {
+pub(super) fn file_path(path: &str) -> FilePath {
     let parse = |path: &str| Path::parse(path).unwrap_or_else(|_| Path::from(path));
     let in_store = path
         .split_once("://")

@@ -49,7 +49,10 @@ async fn updated_rows_have_their_new_values_and_tell_the_old_ones() {
     let set = [("id", "id + 10"), ("name", "concat(name, '!')")];
     let outcome = table.update(&set, Some("id >= 2"), none()).await.unwrap();
     assert_eq!(outcome.metric("num_updated_rows"), Some(2));
-    assert_eq!(rows(&table).await, ["0|n0", "1|n1", "12|n2!", "13|n3!"]);
+    assert_eq!(
+        rows(&table).await,
+        sorted(["0|n0", "1|n1", "12|n2!", "13|n3!"])
+    );
     assert_eq!(
         changes(&table, 2).await,
         [
@@ -355,20 +358,46 @@ async fn an_operation_that_was_overtaken_by_a_compaction_is_run_again() {
     assert_eq!(rows(&table).await, ["7|n7"]);
 }
 
+/// Returns rows with names that take memory.
+fn wide(ids: std::ops::Range<i64>) -> RecordBatch {
+    let rows: Vec<(i64, String)> = ids.map(|id| (id, format!("{id:0>200}"))).collect();
+    named(&rows)
+}
+
 #[tokio::test]
-async fn a_merge_stays_within_its_memory() {
+async fn a_merge_of_more_than_its_memory_goes_to_files() {
     let lake = new_lake("memory://").await;
-    let table = events_table(&lake, &[], 0..20_000).await;
-    let options = WriteOptions {
+    let table = events_table(&lake, &[], []).await;
+    append(&table, wide(0..100_000)).await;
+    let slices = |rows: RecordBatch| -> Vec<RecordBatch> {
+        (0..rows.num_rows())
+            .step_by(8192)
+            .map(|from| rows.slice(from, 8192.min(rows.num_rows() - from)))
+            .collect()
+    };
+    let source = MergeSource::Batches(slices(wide(50_000..150_000)));
+    let request = MergeRequest::upsert(source, "source.id = target.id");
+    // Each side has 20 MB.
+    let options = |memory_bytes| WriteOptions {
         note: none(),
         resources: Resources::Bounded {
-            memory_bytes: 4 << 20,
+            memory_bytes,
             spill_bytes: 1 << 30,
         },
     };
-    let source = MergeSource::Batches(vec![events(10_000..30_000)]);
-    let request = MergeRequest::upsert(source, "source.id = target.id");
-    let outcome = table.merge(request, options).await.unwrap();
-    assert_eq!(outcome.metric("num_target_rows_inserted"), Some(10_000));
-    assert_eq!(rows(&table).await.len(), 30_000);
+    let outcome = table
+        .merge(request.clone(), options(16 << 20))
+        .await
+        .unwrap();
+    assert_eq!(outcome.metric("num_target_rows_inserted"), Some(50_000));
+    assert_eq!(outcome.metric("num_target_rows_updated"), Some(50_000));
+    let snapshot = table.snapshot(AsOf::Latest).await.unwrap();
+    assert_eq!(snapshot.row_count(), Some(150_000));
+    // The limit holds: with next to nothing it cannot be done.
+    let error = table.merge(request, options(64 << 10)).await.unwrap_err();
+    assert!(
+        chain(&error).contains("Resources exhausted"),
+        "{}",
+        chain(&error)
+    );
 }
