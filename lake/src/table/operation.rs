@@ -130,13 +130,15 @@ impl Resources {
                 options.optimizer.prefer_hash_join = false;
                 // The memory is shared by the sorts of all partitions, and each must hold a few
                 // batches and what merging its files takes.
-                let partitions = (memory_bytes / PARTITION_BYTES).max(1);
+                // A join of one partition is always a hash join.
+                let partitions = (memory_bytes / PARTITION_BYTES).max(2);
                 let execution = &mut options.execution;
-                execution.target_partitions = execution.target_partitions.min(partitions);
-                execution.sort_spill_reservation_bytes =
-                    execution.sort_spill_reservation_bytes.min(memory_bytes / 16);
+                execution.target_partitions = execution.target_partitions.clamp(2, partitions);
+                execution.sort_spill_reservation_bytes = execution
+                    .sort_spill_reservation_bytes
+                    .min(memory_bytes / 16);
                 if *memory_bytes < SMALL_BYTES {
-                    execution.batch_size = execution.batch_size.min(SMALL_BATCH_ROWS);
+                    config = config.with_batch_size(SMALL_BATCH_ROWS);
                 }
                 SessionStateBuilder::new_from_existing(state)
                     .with_config(config)

@@ -431,7 +431,7 @@ pub(super) fn base_properties() -> WriterPropertiesBuilder {
 pub(super) async fn discard(store: &ObjectStoreRef, adds: &[Add]) {
     use object_store::ObjectStoreExt;
     for add in adds {
-        let deleted = match object_store::path::Path::from_url_path(&add.path) {
+        let deleted = match object_store::path::Path::parse(&add.path) {
             Ok(path) => store.delete(&path).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
