@@ -4,8 +4,8 @@
     python delta_interop.py write <folder>          writes tables, and what is in each version, for us to compare
     python delta_interop.py packages                says which of the packages there are, and ends with 1 without deltalake
 
-`checks.json` is a list of {"name", "table", "version", "rows"}: a table's folder, a version of it, and an Arrow IPC
-file of its rows. `write` leaves <folder>/<table> and <folder>/<table>.<version>.arrow.
+`checks.json` is a list of {"name", "table", "version", "rows", "readers"}: a table's folder, a version of it, an Arrow
+IPC file of its rows, and who can read it (null: everybody). `write` leaves <folder>/<table> and <folder>/<table>.<version>.arrow.
 
 Needs the PyPI packages `deltalake` and `pyarrow`; `polars` and `duckdb` read too where they are installed.
 Prints one line per check and ends with status 1 at the first that fails.
@@ -49,18 +49,28 @@ def canonical(rows, columns):
 
 
 def readers(path, version):
-    """Yields (name, rows) of every package that can read the version."""
+    """Returns the ways to read a version: functions by name."""
     import deltalake
+    import pyarrow
 
     table = deltalake.DeltaTable(path, version=version)
-    yield "deltalake", table.to_pyarrow_table().to_pylist()
-    if polars := optional("polars"):
-        yield "polars", polars.read_delta(path, version=version).to_dicts()
-    if duckdb := optional("duckdb"):
+
+    def by_duckdb(duckdb):
         files = table.to_pyarrow_dataset()  # noqa: F841 - DuckDB finds it by its name
         connection = duckdb.connect()
         connection.execute("SET TimeZone = 'UTC'")
-        yield "duckdb", connection.execute("SELECT * FROM files").to_arrow_table().to_pylist()
+        return connection.sql("SELECT * FROM files").to_arrow_table().to_pylist()
+
+    def by_sql():
+        query = deltalake.QueryBuilder().register("files", table).execute("SELECT * FROM files")
+        return pyarrow.table(query.read_all()).to_pylist()
+
+    found = {"deltalake": lambda: table.to_pyarrow_table().to_pylist(), "deltalake-sql": by_sql}
+    if polars := optional("polars"):
+        found["polars"] = lambda: polars.read_delta(path, version=version).to_dicts()
+    if duckdb := optional("duckdb"):
+        found["duckdb"] = lambda: by_duckdb(duckdb)
+    return found
 
 
 def read(checks):
@@ -72,9 +82,10 @@ def read(checks):
         columns = expected.column_names
         wanted = canonical(expected.to_pylist(), columns)
         only = check.get("readers")
-        for reader, rows in readers(check["table"], check["version"]):
+        for reader, rows_of in readers(check["table"], check["version"]).items():
             if only and reader not in only:
                 continue
+            rows = rows_of()
             name = f"{check['name']} version {check['version']} by {reader}"
             if rows and sorted(rows[0]) != sorted(columns):
                 sys.exit(f"FAILED {name}: columns {sorted(rows[0])}, expected {sorted(columns)}")

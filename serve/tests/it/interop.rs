@@ -115,7 +115,8 @@ fn texts(batches: &[RecordBatch]) -> Vec<String> {
 
 /// Unpacks dictionaries, of which an IPC file can have only one for a column.
 fn plain(batch: &RecordBatch) -> RecordBatch {
-    let columns = batch.columns().iter().zip(batch.schema().fields().iter());
+    let schema = batch.schema();
+    let columns = batch.columns().iter().zip(schema.fields());
     let columns = columns.map(|(column, field)| {
         let values = match field.data_type() {
             DataType::Dictionary(_, values) => values.as_ref().clone(),
@@ -135,6 +136,11 @@ struct Checks {
 
 impl Checks {
     async fn add(&mut self, what: &str, table: &LakeTable) {
+        self.add_for(what, table, None).await;
+    }
+
+    /// Adds a version that not everybody can read.
+    async fn add_for(&mut self, what: &str, table: &LakeTable, readers: Option<&[&str]>) {
         let version = table.snapshot(AsOf::Latest).await.unwrap().version();
         let file = self.folder.join(format!("{}.arrow", self.list.len()));
         let batches: Vec<RecordBatch> = scan(table, version).await.iter().map(plain).collect();
@@ -152,6 +158,7 @@ impl Checks {
             "table": table.url().to_file_path().unwrap(),
             "version": version,
             "rows": file,
+            "readers": readers,
         }));
     }
 }
@@ -325,13 +332,15 @@ async fn python_reads_what_we_wrote() {
         .delete(Some("id = 3"), CommitNote::default())
         .await
         .unwrap();
-    checks.add("with column mapping", &mapped).await;
+    // PyArrow's datasets know no column mapping and no files elsewhere; Polars refuses both.
+    let by_sql = Some(["deltalake-sql"].as_slice());
+    checks.add_for("with column mapping", &mapped, by_sql).await;
     let at = AsOf::Version(2);
     let clone = lake
         .clone_table(&name("parted"), at, &name("clone"), CommitNote::default())
         .await
         .unwrap();
-    checks.add("cloned", &clone).await;
+    checks.add_for("cloned", &clone, by_sql).await;
     append(&clone, flights(80..82)).await;
     clone
         .delete(Some("id = 1"), CommitNote::default())
