@@ -397,6 +397,46 @@ pub enum Error {
         version: u64,
     },
 
+    /// A row breaks a rule of the table.
+    #[error("table `{table}`: a row breaks {rule}: {row}")]
+    ConstraintViolated {
+        /// The table.
+        table: String,
+        /// The rule, with its expression. When it is not known which one, all that it may be.
+        rule: String,
+        /// The row, as `column = value` pairs.
+        row: String,
+    },
+
+    /// The table did not record what changed.
+    #[error("table `{table}` did not record changes at version {version}")]
+    ChangesNotRecorded {
+        /// The table.
+        table: String,
+        /// The version.
+        version: u64,
+    },
+
+    /// A data file of a version is gone.
+    #[error("table `{table}`: data file `{file}` of version {version} is gone")]
+    MissingFile {
+        /// The table.
+        table: String,
+        /// The version.
+        version: u64,
+        /// The file, as the log names it.
+        file: String,
+    },
+
+    /// A folder has no Parquet files to make a table of.
+    #[error("table `{table}`: there are no Parquet files at `{location}`")]
+    NothingToConvert {
+        /// The table.
+        table: String,
+        /// Where they should be.
+        location: String,
+    },
+
     /// An offset range contradicts itself or the other ranges of its commit.
     #[error("offset range of source `{offset_source}` is not valid: {reason}")]
     InvalidOffsetRange {
@@ -474,6 +514,12 @@ impl Error {
                 "write types like `bigint`, `decimal(10,2)`, `array<string>` or `struct<a:int>`",
             ),
             Self::UnknownCatalogChange { .. } => Some("upgrade this process"),
+            Self::ChangesNotRecorded { .. } => Some(
+                "set the property delta.enableChangeDataFeed = true; later versions record changes",
+            ),
+            Self::MissingFile { .. } => {
+                Some("vacuum removed it; restore a version within the retention period")
+            }
             Self::MissingLog { .. } => {
                 Some("restore the table's folder, or drop the table from the catalog")
             }

@@ -1,5 +1,7 @@
 //! The lake: storage, catalog, and the tables that are open in this process.
 
+mod derive;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,12 +30,16 @@ pub struct LakeConfig {
     /// How long a dropped table can be had back: its files are deleted after that time.
     #[serde(with = "humantime_serde")]
     pub drop_grace: Duration,
+    /// Bytes of rows that one append keeps in open files; beyond it the longest unused file is
+    /// closed, however small.
+    pub write_buffer_bytes: u64,
 }
 
 impl Default for LakeConfig {
     fn default() -> Self {
         Self {
             drop_grace: Duration::from_secs(7 * 24 * 60 * 60),
+            write_buffer_bytes: 512 << 20,
         }
     }
 }
@@ -152,18 +158,7 @@ impl Lake {
     pub async fn create_table(&self, definition: TableDefinition) -> Result<LakeTable> {
         let name = TableName::new(&definition.name.database, &definition.name.table)?;
         self.check_name_is_free(&name).await?;
-        // A fresh location for every creation: a dropped namesake's files are never met, and the
-        // loser of a race leaves the winner's log alone.
-        let unique: String = Uuid::new_v4()
-            .simple()
-            .to_string()
-            .chars()
-            .take(12)
-            .collect();
-        let database = self.catalog.database(&name.database).await?;
-        let folder = database.location.unwrap_or(database.name);
-        let location = format!("{}/{}-{unique}", folder.trim_end_matches('/'), name.table);
-        let location = normal_location(&self.storage, &location)?;
+        let location = self.fresh_location(&name).await?;
         let url = self.storage.table_url(&location)?;
         let (delta, own): (BTreeMap<_, _>, BTreeMap<_, _>) = definition
             .properties
@@ -193,6 +188,7 @@ impl Lake {
             return Err(error);
         }
         info!(table = %name, %url, "table created");
+        let created = created.with_write_buffer(self.config.write_buffer_bytes);
         self.tables.lock().insert(location, created.clone());
         Ok(created)
     }
@@ -236,7 +232,8 @@ impl Lake {
         }
         let url = location_url(&self.storage, &entry.location)?;
         let log_store = self.storage.external_log_store(&url).await?;
-        let opened = LakeTable::new(entry.name.clone(), url, log_store);
+        let opened = LakeTable::new(entry.name.clone(), url, log_store)
+            .with_write_buffer(self.config.write_buffer_bytes);
         let mut tables = self.tables.lock();
         let known = tables
             .entry(entry.location.clone())
@@ -421,6 +418,17 @@ impl Lake {
             option: "lake.drop_grace".to_owned(),
             reason: error.to_string(),
         })
+    }
+
+    /// Returns a location that no table has had: a dropped namesake's files are never met, and the
+    /// loser of a race leaves the winner's log alone.
+    async fn fresh_location(&self, name: &TableName) -> Result<String> {
+        let unique = Uuid::new_v4().simple().to_string();
+        let unique = unique.get(..12).unwrap_or(&unique);
+        let database = self.catalog.database(&name.database).await?;
+        let folder = database.location.unwrap_or(database.name);
+        let location = format!("{}/{}-{unique}", folder.trim_end_matches('/'), name.table);
+        normal_location(&self.storage, &location)
     }
 
     async fn check_name_is_free(&self, name: &TableName) -> Result<()> {

@@ -23,6 +23,7 @@ pub use crate::external::{ExternalTable, RepairMode, RepairSummary, TableFolder}
 pub use crate::lake::{Lake, LakeConfig, OpenTable, TableDefinition};
 pub use crate::storage::{S3Config, Storage, StorageConfig, StoreFailure};
 pub use crate::table::{
-    AppendCommit, AppendOutcome, AsOf, CommitSummary, LakeTable, OffsetRange, PendingAppend,
-    TableSnapshot,
+    AppendCommit, AppendOutcome, AsOf, Assignments, ChangeOutcome, CommitNote, CommitSummary,
+    Conversion, LakeTable, MergeClause, MergeRequest, MergeSource, OffsetRange, PendingAppend,
+    Resources, TableSnapshot, WriteOptions,
 };

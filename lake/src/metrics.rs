@@ -134,3 +134,9 @@ pub(crate) fn store_wrote(store: &Arc<str>, bytes: u64) {
     counter!("lakehouse_lake_store_written_bytes_total", "store" => Arc::clone(store))
         .increment(bytes);
 }
+
+/// Counts an operation that made a version.
+pub(crate) fn operation(table: &str, action: &'static str) {
+    counter!("lakehouse_lake_operations_total", "table" => table.to_owned(), "action" => action)
+        .increment(1);
+}

@@ -23,20 +23,19 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use chrono::Utc;
-use deltalake::kernel::transaction::{CommitData, PROTOCOL, TransactionError};
+use deltalake::kernel::transaction::{CommitData, PROTOCOL};
 use deltalake::kernel::{Action, Add, Transaction};
-use deltalake::logstore::CommitOrBytes;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::table::config::TablePropertiesExt;
-use deltalake::{DeltaTable, DeltaTableError};
 use serde_json::json;
 use tracing::{debug, warn};
 use uuid::Uuid;
 
-use super::log::{self, LogTail};
+use super::constraints::Rules;
+use super::log::LogTail;
 use super::offsets::{self, OffsetRange, Relation};
 use super::writer::{self, FileWriter};
-use super::{LakeTable, TableSnapshot, schema};
+use super::{LakeTable, TableSnapshot, constraints, guard};
 use crate::backoff;
 use crate::error::{Error, Result};
 use crate::metrics::{self, Outcome};
@@ -96,6 +95,8 @@ pub struct PendingAppend {
     /// The version whose columns and properties the files are written for.
     snapshot: TableSnapshot,
     schema: SchemaRef,
+    /// What the rows must keep besides; none for most tables.
+    rules: Option<Arc<Rules>>,
     writer: FileWriter,
     rows: u64,
 }
@@ -193,9 +194,10 @@ impl LakeTable {
     /// Begins an append for the definition that the table has since a version.
     async fn begin_append_at(&self, defined_at: u64) -> Result<PendingAppend> {
         let snapshot = self.at_least(defined_at).await?;
-        self.refuse_unsupported(snapshot.delta_table())?;
+        self.check_writable(&snapshot)?;
         Ok(PendingAppend {
             table: self.clone(),
+            rules: self.rules(&snapshot)?,
             schema: snapshot.schema(),
             writer: FileWriter::start(
                 &snapshot,
@@ -246,31 +248,7 @@ impl LakeTable {
 
     /// Puts a commit and reports whether it is ours.
     pub(super) async fn put_commit(&self, version: u64, bytes: &Bytes) -> Result<bool> {
-        let put = self
-            .table_ref
-            .log_store
-            .write_commit_entry(
-                version,
-                CommitOrBytes::LogBytes(bytes.clone()),
-                Uuid::new_v4(),
-            )
-            .await;
-        let error = match put {
-            Ok(()) => return Ok(true),
-            Err(error) => error,
-        };
-        // The store may have made the commit although its answer was lost on the way; a commit
-        // has a random id, so equal bytes are ours.
-        let found = log::read_commit(&self.table_ref, version).await;
-        match (found, error) {
-            (Ok(Some(found)), _) if found == *bytes => Ok(true),
-            (found, TransactionError::VersionAlreadyExists(_)) => found.map(|_| false),
-            (_, error) => Err(self.table_ref.error(
-                "committing to",
-                Some(version),
-                DeltaTableError::from(error),
-            )),
-        }
+        guard::put(&self.table_ref, version, bytes).await
     }
 
     fn encode_commit(&self, files: &WrittenFiles, commit: &AppendCommit) -> Result<Bytes> {
@@ -314,37 +292,7 @@ impl LakeTable {
             .map_err(|error| self.delta_error("committing to", error.into()))
     }
 
-    /// Refuses tables whose rules the file writer would not honour.
-    fn refuse_unsupported(&self, delta: &DeltaTable) -> Result<()> {
-        let state = delta
-            .snapshot()
-            .map_err(|error| self.delta_error("loading", error))?;
-        let refuse = |feature: String| {
-            Err(Error::UnsupportedFeature {
-                table: self.name().to_string(),
-                location: self.url().to_string(),
-                feature,
-            })
-        };
-        for (key, value) in state.metadata().configuration() {
-            if key.starts_with("delta.constraints.") {
-                return refuse(format!("the CHECK constraint `{key}`"));
-            }
-            if key == "delta.columnMapping.mode" && value != "none" {
-                return refuse("column mapping".to_owned());
-            }
-        }
-        for field in state.schema().fields() {
-            for rule in ["delta.invariants", "delta.generationExpression"] {
-                if field.metadata().contains_key(rule) {
-                    return refuse(format!("`{rule}` of column `{}`", field.name()));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn checkpoint_interval(&self, snapshot: &TableSnapshot) -> Result<u64> {
+    pub(super) fn checkpoint_interval(&self, snapshot: &TableSnapshot) -> Result<u64> {
         let state = snapshot
             .delta_table()
             .snapshot()
@@ -353,7 +301,7 @@ impl LakeTable {
     }
 
     /// Writes a checkpoint, which only saves readers time: failing to is logged.
-    async fn checkpoint(&self, version: u64) {
+    pub(super) async fn checkpoint(&self, version: u64) {
         let written = match self.latest().await {
             Ok(snapshot) => {
                 let delta = snapshot.delta_table();
@@ -386,7 +334,8 @@ impl PendingAppend {
     /// [`Error::SchemaMismatch`] for rows that do not fit.
     pub async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         if batch.num_rows() > 0 {
-            let batch = schema::fit_batch(self.table.name(), &self.schema, batch)?;
+            let rules = self.rules.as_deref();
+            let batch = constraints::fit(rules, self.table.name(), &self.schema, batch)?;
             self.rows += batch.num_rows() as u64;
             self.writer.write(batch).await;
         }

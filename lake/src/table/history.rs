@@ -22,6 +22,14 @@ pub struct CommitSummary {
     pub timestamp: DateTime<Utc>,
     /// What was done, in Delta's words (`WRITE`, `CREATE TABLE`, ...).
     pub operation: String,
+    /// How it was asked for, such as the predicate of a `DELETE`.
+    pub parameters: BTreeMap<String, serde_json::Value>,
+    /// What it counted, by the writer's names.
+    pub metrics: BTreeMap<String, serde_json::Value>,
+    /// The software that wrote it.
+    pub engine: Option<String>,
+    /// Who asked for it, where the writer says so.
+    pub user: Option<String>,
     /// What the writer added, such as offset ranges and row counts.
     pub metadata: BTreeMap<String, serde_json::Value>,
 }
@@ -62,17 +70,23 @@ async fn read_summary(table: &TableRef, version: u64) -> Result<Option<CommitSum
             Action::CommitInfo(info) => Some(info),
             _ => None,
         });
-    let (operation, metadata) = info.map_or_else(
-        || ("UNKNOWN".to_owned(), BTreeMap::new()),
-        |info| {
-            let operation = info.operation.unwrap_or_else(|| "UNKNOWN".to_owned());
-            (operation, info.info.into_iter().collect())
-        },
-    );
+    let info = info.unwrap_or_default();
+    let metrics = match info.info.get("operationMetrics") {
+        Some(serde_json::Value::Object(metrics)) => metrics.clone().into_iter().collect(),
+        _ => BTreeMap::new(),
+    };
     Ok(Some(CommitSummary {
         version,
         timestamp,
-        operation,
-        metadata,
+        operation: info.operation.unwrap_or_else(|| "UNKNOWN".to_owned()),
+        parameters: info
+            .operation_parameters
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+        metrics,
+        engine: info.engine_info,
+        user: info.user_name,
+        metadata: info.info.into_iter().collect(),
     }))
 }

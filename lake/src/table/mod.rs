@@ -6,10 +6,23 @@
 //! up; other processes are met in the log, where putting a commit has one winner.
 
 mod append;
+mod changes;
+mod clone;
+mod constraints;
+mod convert;
+mod dml;
 mod encoding;
+mod evolve;
+mod guard;
 mod history;
 mod log;
+mod mapping;
+mod merge;
 mod offsets;
+mod operation;
+mod protocol;
+mod rename;
+mod restore;
 pub(crate) mod schema;
 mod snapshot;
 mod writer;
@@ -20,20 +33,24 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
-use deltalake::kernel::StructType;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake::kernel::{Metadata, StructType};
 use deltalake::logstore::{LogStoreRef, commit_uri_from_version};
 use deltalake::operations::create::CreateBuilder;
-use deltalake::{DeltaTable, DeltaTableError, TableProperty};
+use deltalake::{DeltaTable, DeltaTableError};
 use object_store::ObjectStoreExt;
 use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
 pub use self::append::{AppendCommit, AppendOutcome, PendingAppend};
+use self::constraints::Rules;
+pub use self::convert::Conversion;
 use self::encoding::Encodings;
 pub use self::history::CommitSummary;
 use self::log::LogTail;
+pub use self::merge::{Assignments, MergeClause, MergeRequest, MergeSource};
 pub use self::offsets::OffsetRange;
+pub use self::operation::{ChangeOutcome, CommitNote, Resources, WriteOptions};
 pub use self::snapshot::{AsOf, TableSnapshot};
 use crate::backoff;
 use crate::catalog::TableName;
@@ -106,6 +123,8 @@ struct Shared {
     tail: Mutex<Option<LogTail>>,
     /// What earlier appends found out about the columns' values.
     encodings: Arc<OnceLock<Encodings>>,
+    /// The rules of the definition that rows were checked against last.
+    rules: parking_lot::Mutex<Option<(Metadata, Option<Arc<Rules>>)>>,
     /// Older versions that were asked for lately, the latest asked for last.
     pinned: parking_lot::Mutex<VecDeque<TableSnapshot>>,
 }
@@ -174,16 +193,12 @@ impl LakeTable {
         if table.partition_columns.len() >= table.schema.fields().len() {
             return Err(mismatch("every column is a partition column".to_owned()));
         }
-        for key in table.delta_properties.keys() {
-            if key.starts_with("delta.") && key.parse::<TableProperty>().is_err() {
-                return Err(mismatch(format!("`{key}` is not a property of Delta")));
-            }
-        }
         let columns: StructType = table
             .schema
             .as_ref()
             .try_into_kernel()
             .map_err(|error: arrow::error::ArrowError| mismatch(error.to_string()))?;
+        created.check_definition(&table, &columns)?;
         let mut properties = BTreeMap::from([
             (STATISTICS_COLUMNS.to_owned(), "-1".to_owned()),
             (CHECKPOINT_INTERVAL.to_owned(), "100".to_owned()),
@@ -194,8 +209,10 @@ impl LakeTable {
             .with_table_name(created.name().to_string())
             .with_columns(columns.fields().cloned())
             .with_partition_columns(table.partition_columns)
-            // Our own properties are in the log too, so that every writer of the table sees them.
+            // Our own properties are in the log too, so that every writer of the table sees them;
+            // and constraints are properties that Delta's builder does not know.
             .with_raise_if_key_not_exists(false)
+            .with_actions(constraints::needed_protocol(&properties))
             .with_configuration(
                 properties
                     .into_iter()
@@ -213,6 +230,18 @@ impl LakeTable {
             listed_at: Instant::now(),
         });
         Ok(created)
+    }
+
+    /// Refuses a new table that needs what this writer lacks, or whose rules make no sense.
+    fn check_definition(&self, table: &NewTable, columns: &StructType) -> Result<()> {
+        protocol::check_properties(&self.table_ref, &table.delta_properties)?;
+        protocol::check_columns(&self.table_ref, columns.fields())?;
+        for key in table.delta_properties.keys() {
+            if !key.starts_with(constraints::CONSTRAINT) {
+                protocol::check_known(self.name(), key)?;
+            }
+        }
+        constraints::check_definition(self.name(), &table.schema, &table.delta_properties)
     }
 
     /// Returns the name.
@@ -414,5 +443,7 @@ impl LakeTable {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,14 @@ use crate::error::{Error, Result};
 /// The key of a column's comment in its Arrow and Delta field metadata.
 const COMMENT: &str = "comment";
 
+/// What of a column's metadata is stored. The others are refused or mean nothing to Delta.
+const KEPT: [&str; 4] = [
+    COMMENT,
+    "delta.generationExpression",
+    "delta.invariants",
+    "delta.identity.start",
+];
+
 /// Returns the schema a Delta table gets for an Arrow schema: timestamps in microseconds, plain
 /// strings and binaries, dictionaries unpacked.
 ///
@@ -40,11 +48,12 @@ pub(crate) fn table_schema(table: &TableName, schema: &Schema) -> Result<SchemaR
                 field.data_type()
             ))
         })?;
-        let mut stored = Field::new(field.name(), stored, field.is_nullable());
-        if let Some(comment) = field.metadata().get(COMMENT) {
-            stored.set_metadata([(COMMENT.to_owned(), comment.clone())].into());
-        }
-        fields.push(stored);
+        let kept = KEPT.iter().filter_map(|key| {
+            let value = field.metadata().get(*key)?;
+            Some(((*key).to_owned(), value.clone()))
+        });
+        let stored = Field::new(field.name(), stored, field.is_nullable());
+        fields.push(stored.with_metadata(kept.collect()));
     }
     Ok(Arc::new(Schema::new(fields)))
 }

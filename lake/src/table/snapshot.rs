@@ -176,6 +176,13 @@ impl TableSnapshot {
         built.map_err(|error| self.provider_error(error))
     }
 
+    /// Wraps an error of Delta with the table and this version.
+    pub(super) fn error(&self, action: &'static str, source: deltalake::DeltaTableError) -> Error {
+        self.inner
+            .table_ref
+            .error(action, Some(self.version()), source)
+    }
+
     fn provider_error(&self, error: datafusion::error::DataFusionError) -> Error {
         let error = deltalake::DeltaTableError::GenericError {
             source: Box::new(error),

@@ -709,37 +709,6 @@ async fn comments_and_properties_go_where_they_belong() {
 }
 
 #[tokio::test]
-async fn a_table_with_a_rule_the_writer_does_not_check_is_not_written() {
-    let lake = new_lake("memory://").await;
-    let table = events_table(&lake).await;
-    append(&table, None, 1).await;
-    let delta = table
-        .snapshot(AsOf::Latest)
-        .await
-        .unwrap()
-        .delta_table()
-        .clone();
-    let constraint = [("positive", "id >= 0")].into_iter().collect();
-    delta
-        .add_constraint()
-        .with_constraints(constraint)
-        .await
-        .unwrap();
-    let error = table
-        .append(vec![events(1..2)], range(Some(1), 2))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!(
-            "table `db.events` at `{}` uses the CHECK constraint `delta.constraints.positive`, \
-             which this writer does not support",
-            table.url()
-        )
-    );
-}
-
-#[tokio::test]
 async fn an_unsupported_reader_feature_is_named_by_the_error() {
     let folder = tempfile::tempdir().unwrap();
     let url = folder.path().display().to_string();

@@ -35,6 +35,7 @@ use tracing::warn;
 
 use super::TableSnapshot;
 use super::encoding::Encodings;
+use super::mapping::FileColumns;
 use crate::error::{Error, Result};
 
 /// The table property that names the columns each row group is sorted by, separated by commas.
@@ -123,6 +124,8 @@ struct Encoder {
     file_columns: Vec<usize>,
     partition_columns: Vec<(String, usize)>,
     sort_columns: Vec<usize>,
+    /// The columns under the names that files have for them, where those are others.
+    mapped: Option<FileColumns>,
     /// Found by the first rows, or by an earlier append.
     encodings: Arc<OnceLock<Encodings>>,
     snapshot: TableSnapshot,
@@ -150,8 +153,13 @@ impl Encoder {
         encodings: Arc<OnceLock<Encodings>>,
         buffer_bytes: u64,
     ) -> Result<Self> {
-        let schema = snapshot.schema();
-        let partition_columns = snapshot.partition_columns();
+        let table_schema = snapshot.schema();
+        let mapped = FileColumns::of(snapshot);
+        // With column mapping, files have other names for the columns.
+        let (schema, partition_columns) = match &mapped {
+            Some(columns) => (&columns.schema, columns.partition_columns.as_slice()),
+            None => (&table_schema, snapshot.partition_columns()),
+        };
         let file_columns: Vec<usize> = (0..schema.fields().len())
             .filter(|index| {
                 let field = schema.field(*index);
@@ -173,14 +181,18 @@ impl Encoder {
             .property(SORT_COLUMNS)
             .into_iter()
             .flat_map(|columns| columns.split(','))
-            .map(|name| position(&file_schema, name.trim()))
+            .map(|name| {
+                let column = position(&table_schema, name.trim())?;
+                position(&file_schema, schema.field(column).name())
+            })
             .collect::<Result<Vec<_>>>()?;
         Ok(Self {
             store: snapshot.delta_table().object_store(),
             partition_columns: partition_columns
                 .iter()
-                .map(|name| Ok((name.clone(), position(&schema, name)?)))
+                .map(|name| Ok((name.clone(), position(schema, name)?)))
                 .collect::<Result<_>>()?,
+            mapped: mapped.clone(),
             encodings,
             snapshot: snapshot.clone(),
             file_schema,
@@ -195,6 +207,9 @@ impl Encoder {
     }
 
     async fn write(&mut self, batch: &RecordBatch) -> Result<(), DeltaTableError> {
+        let renamed = self.mapped.as_ref().map(|columns| columns.rename(batch));
+        let renamed = renamed.transpose()?;
+        let batch = renamed.as_ref().unwrap_or(batch);
         if self.partition_columns.is_empty() {
             return self.write_run(String::new(), batch).await;
         }
@@ -416,7 +431,7 @@ pub(super) fn base_properties() -> WriterPropertiesBuilder {
 pub(super) async fn discard(store: &ObjectStoreRef, adds: &[Add]) {
     use object_store::ObjectStoreExt;
     for add in adds {
-        let deleted = match object_store::path::Path::from_url_path(&add.path) {
+        let deleted = match object_store::path::Path::parse(&add.path) {
             Ok(path) => store.delete(&path).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };

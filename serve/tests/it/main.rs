@@ -8,6 +8,7 @@
 
 mod end_to_end;
 mod house;
+mod interop;
 mod kill;
 mod object_stores;
 mod sandbox;
