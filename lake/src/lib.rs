@@ -6,6 +6,8 @@ pub mod catalog;
 
 pub mod table;
 
+pub mod maintenance;
+
 mod backoff;
 mod error;
 mod lake;
@@ -15,8 +17,9 @@ mod nearest;
 pub use crate::catalog::{Catalog, Database, TableEntry, TableName};
 pub use crate::error::{Error, Result};
 pub use crate::lake::{Lake, TableDefinition};
+pub use crate::maintenance::{Maintainer, MaintenanceConfig};
 pub use crate::storage::{S3Config, Storage, StorageConfig};
 pub use crate::table::{
     AppendCommit, AppendOutcome, AsOf, CommitSummary, LakeTable, OffsetRange, PendingAppend,
-    TableSnapshot,
+    TableSnapshot, VersionLease,
 };
