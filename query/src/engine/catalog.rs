@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::session_state::SessionState;
-use lake::{Lake, TableName};
+use lake::{Lake, TableName, TableSnapshot};
 use tokio::sync::Mutex;
 
 use super::information_schema;
@@ -37,6 +37,8 @@ struct Pins {
     lake: Arc<Lake>,
     state: Arc<SessionState>,
     tables: Mutex<HashMap<(String, String), Arc<dyn TableProvider>>>,
+    /// Held so that maintenance removes no file of theirs while the statement runs.
+    snapshots: parking_lot::Mutex<Vec<TableSnapshot>>,
 }
 
 impl LakeCatalogList {
@@ -45,6 +47,7 @@ impl LakeCatalogList {
             lake,
             state,
             tables: Mutex::default(),
+            snapshots: parking_lot::Mutex::default(),
         });
         Self {
             catalog: Arc::new(LakeCatalog { pins }),
@@ -156,6 +159,8 @@ impl LakeSchema {
             .await?;
         let snapshot = table.snapshot(as_of).await?;
         tracing::debug!(table = %table.name(), version = snapshot.version(), "table pinned");
-        Ok(snapshot.provider_for(Arc::clone(&self.pins.state)).await?)
+        let provider = snapshot.provider_for(Arc::clone(&self.pins.state)).await?;
+        self.pins.snapshots.lock().push(snapshot);
+        Ok(provider)
     }
 }
