@@ -6,6 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use deltalake::DeltaTableError;
 
+use crate::catalog::TableFormat;
+
 /// The result of an operation on the lake.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -125,6 +127,99 @@ pub enum Error {
     TableAlreadyExists {
         /// The table.
         name: String,
+    },
+
+    /// No dropped table has had that name, or its files are being deleted.
+    #[error("no dropped table `{name}` can be had back{}", did_you_mean(nearest))]
+    DroppedTableNotFound {
+        /// The name that was asked for.
+        name: String,
+        /// The nearest names of dropped tables.
+        nearest: Vec<String>,
+    },
+
+    /// A managed table cannot have files that another one deletes.
+    #[error("location `{location}` belongs to table `{table}`")]
+    LocationTaken {
+        /// The location as given.
+        location: String,
+        /// The table whose files are there.
+        table: String,
+    },
+
+    /// The table has another format than the operation needs.
+    #[error("table `{table}` has format {format}, but this needs a Delta table")]
+    NotDelta {
+        /// The table.
+        table: String,
+        /// Its format.
+        format: TableFormat,
+    },
+
+    /// The table has a Delta log, which the operation does not work on.
+    #[error("table `{table}` is a Delta table, but this needs one of files without a log")]
+    NotExternal {
+        /// The table.
+        table: String,
+    },
+
+    /// A partition contradicts its table.
+    #[error("table `{table}` cannot have such a partition: {reason}")]
+    InvalidPartition {
+        /// The table.
+        table: String,
+        /// What is wrong.
+        reason: String,
+    },
+
+    /// The table has no such partition.
+    #[error("table `{table}` has no partition `{partition}`")]
+    PartitionNotFound {
+        /// The table.
+        table: String,
+        /// The partition's name.
+        partition: String,
+    },
+
+    /// The table has such a partition already.
+    #[error("table `{table}` already has partition `{partition}`")]
+    PartitionAlreadyExists {
+        /// The table.
+        table: String,
+        /// The partition's name.
+        partition: String,
+    },
+
+    /// A data file cannot be read.
+    #[error("table `{table}`: file `{file}` cannot be read")]
+    CorruptFile {
+        /// The table.
+        table: String,
+        /// The file.
+        file: String,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// A text is not a type of Hive.
+    #[error("`{text}` is not a Hive type: {reason}")]
+    InvalidHiveType {
+        /// The text.
+        text: String,
+        /// What is wrong, and where.
+        reason: String,
+    },
+
+    /// A newer version has changed the catalog in a way that this one does not know.
+    #[error(
+        "catalog file `{path}` has a change of kind `{change}`, which this version does not know"
+    )]
+    UnknownCatalogChange {
+        /// The file.
+        path: String,
+        /// The kind of change.
+        change: String,
     },
 
     /// A file of the catalog cannot be understood.
@@ -354,6 +449,14 @@ impl Error {
                 "use a store that honours `If-None-Match: *` (AWS S3, MinIO, RustFS, a local folder)",
             ),
             Self::DatabaseNotEmpty { .. } => Some("drop its tables first"),
+            Self::LocationTaken { .. } => {
+                Some("register the table as external, or choose another location")
+            }
+            Self::NotDelta { .. } => Some("use an external table through SQL, which only reads it"),
+            Self::InvalidHiveType { .. } => Some(
+                "write types like `bigint`, `decimal(10,2)`, `array<string>` or `struct<a:int>`",
+            ),
+            Self::UnknownCatalogChange { .. } => Some("upgrade this process"),
             Self::MissingLog { .. } => {
                 Some("restore the table's folder, or drop the table from the catalog")
             }

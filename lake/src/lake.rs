@@ -2,17 +2,42 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
-use chrono::Utc;
+use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
+use url::Url;
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, TableEntry, TableName};
+use crate::catalog::{
+    Catalog, Database, DroppedTable, IfExists, Partition, TableEntry, TableFormat, TableKind,
+    TableName,
+};
 use crate::error::{Error, Result};
+use crate::external::{ExternalTable, location_url, normal_location};
+use crate::maintenance::pins::Pins;
 use crate::storage::{Storage, StorageConfig};
-use crate::table::{self, LakeTable};
+use crate::table::{self, AsOf, LakeTable};
+
+/// How the lake treats its tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LakeConfig {
+    /// How long a dropped table can be had back: its files are deleted after that time.
+    #[serde(with = "humantime_serde")]
+    pub drop_grace: Duration,
+}
+
+impl Default for LakeConfig {
+    fn default() -> Self {
+        Self {
+            drop_grace: Duration::from_secs(7 * 24 * 60 * 60),
+        }
+    }
+}
 
 /// What a new table is to be.
 #[derive(Debug, Clone)]
@@ -32,9 +57,19 @@ pub struct TableDefinition {
     pub properties: BTreeMap<String, String>,
 }
 
+/// A table, opened as its format demands.
+#[derive(Debug, Clone)]
+pub enum OpenTable {
+    /// A table with a Delta log.
+    Delta(LakeTable),
+    /// A table of files without a log.
+    Files(ExternalTable),
+}
+
 /// One lake: its storage, its catalog and its tables.
 #[derive(Debug)]
 pub struct Lake {
+    config: LakeConfig,
     storage: Storage,
     catalog: Catalog,
     /// The tables opened so far by location, so that all users of a table in this process share
@@ -52,14 +87,33 @@ impl Lake {
         Self::over(Storage::open(config).await?).await
     }
 
+    /// Opens the lake that the configuration names, with other rules than the default ones.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub async fn open_with(storage: &StorageConfig, config: LakeConfig) -> Result<Arc<Self>> {
+        Self::with_config(Storage::open(storage).await?, config).await
+    }
+
     /// Opens the lake on an open storage.
     ///
     /// # Errors
     ///
     /// Those of reading the catalog.
     pub async fn over(storage: Storage) -> Result<Arc<Self>> {
+        Self::with_config(storage, LakeConfig::default()).await
+    }
+
+    /// Opens the lake on an open storage, with other rules than the default ones.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the catalog.
+    pub async fn with_config(storage: Storage, config: LakeConfig) -> Result<Arc<Self>> {
         let catalog = Catalog::open(&storage).await?;
         Ok(Arc::new(Self {
+            config,
             storage,
             catalog,
             tables: Mutex::default(),
@@ -76,6 +130,19 @@ impl Lake {
         &self.catalog
     }
 
+    /// Creates a database.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LocationOutsideLake`] when its location is not allowed, and those of
+    /// [`Catalog::create_database`].
+    pub async fn create_database(&self, mut database: Database) -> Result<()> {
+        if let Some(location) = &mut database.location {
+            *location = normal_location(&self.storage, location)?;
+        }
+        self.catalog.create_database(database).await
+    }
+
     /// Creates a table: first its Delta log at a fresh location, then its name. Of two processes
     /// that create the same name, one wins.
     ///
@@ -85,15 +152,7 @@ impl Lake {
     /// columns that Delta cannot store, [`Error::Table`] for properties that it refuses.
     pub async fn create_table(&self, definition: TableDefinition) -> Result<LakeTable> {
         let name = TableName::new(&definition.name.database, &definition.name.table)?;
-        match self.catalog.table(&name).await {
-            Ok(_) => {
-                return Err(Error::TableAlreadyExists {
-                    name: name.to_string(),
-                });
-            }
-            Err(Error::TableNotFound { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        self.check_name_is_free(&name).await?;
         // A fresh location for every creation: a dropped namesake's files are never met, and the
         // loser of a race leaves the winner's log alone.
         let unique: String = Uuid::new_v4()
@@ -102,7 +161,10 @@ impl Lake {
             .chars()
             .take(12)
             .collect();
-        let location = format!("{}/{}-{unique}", name.database, name.table);
+        let database = self.catalog.database(&name.database).await?;
+        let folder = database.location.unwrap_or(database.name);
+        let location = format!("{}/{}-{unique}", folder.trim_end_matches('/'), name.table);
+        let location = normal_location(&self.storage, &location)?;
         let url = self.storage.table_url(&location)?;
         let (delta, own): (BTreeMap<_, _>, BTreeMap<_, _>) = definition
             .properties
@@ -110,12 +172,10 @@ impl Lake {
             .partition(|(key, _)| key.starts_with("delta.") || key.starts_with("lakehouse."));
         let schema = table::schema::table_schema(&name, &definition.schema)?;
         let entry = TableEntry {
-            name: name.clone(),
-            location: location.clone(),
             comment: definition.comment.clone(),
             column_comments: table::schema::column_comments(&schema),
             properties: own,
-            created_at: Utc::now(),
+            ..TableEntry::delta(name.clone(), location.clone(), Utc::now())
         };
         let created = LakeTable::create(
             name.clone(),
@@ -130,7 +190,7 @@ impl Lake {
         )
         .await?;
         if let Err(error) = self.catalog.register_table(entry).await {
-            self.delete_files(&created).await;
+            self.delete_files(created.name(), created.url()).await;
             return Err(error);
         }
         info!(table = %name, %url, "table created");
@@ -138,48 +198,258 @@ impl Lake {
         Ok(created)
     }
 
-    /// Opens a table. Nothing of its Delta log is read before it is needed.
+    /// Opens a Delta table. Nothing of its log is read before it is needed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DatabaseNotFound`] or [`Error::TableNotFound`] list the nearest names;
+    /// [`Error::NotDelta`] for a table of another format.
+    pub async fn table(&self, name: &TableName) -> Result<LakeTable> {
+        let entry = self.catalog.table(name).await?;
+        if entry.format != TableFormat::Delta {
+            return Err(Error::NotDelta {
+                table: entry.name.to_string(),
+                format: entry.format,
+            });
+        }
+        self.delta_table(&entry).await
+    }
+
+    /// Opens a table of any format.
     ///
     /// # Errors
     ///
     /// [`Error::DatabaseNotFound`] or [`Error::TableNotFound`] list the nearest names.
-    pub async fn table(&self, name: &TableName) -> Result<LakeTable> {
-        let entry = self.catalog.table(name).await?;
-        if let Some(open) = self.tables.lock().get(&entry.location) {
-            return Ok(open.clone());
+    pub async fn open_table(&self, name: &TableName) -> Result<OpenTable> {
+        let (entry, partitions) = self.catalog.table_and_partitions(name).await?;
+        if entry.format == TableFormat::Delta {
+            return Ok(OpenTable::Delta(self.delta_table(&entry).await?));
         }
-        let url = self.storage.table_url(&entry.location)?;
-        let log_store = self.storage.log_store(&url)?;
-        let opened = LakeTable::new(entry.name, url, log_store);
-        Ok(self
-            .tables
-            .lock()
-            .entry(entry.location)
-            .or_insert(opened)
-            .clone())
+        let table = ExternalTable::new(entry, partitions, self.storage.clone())?;
+        Ok(OpenTable::Files(table))
     }
 
-    /// Forgets a table and deletes its files.
+    async fn delta_table(&self, entry: &TableEntry) -> Result<LakeTable> {
+        if let Some(open) = self.tables.lock().get(&entry.location)
+            && *open.name() == entry.name
+        {
+            return Ok(open.clone());
+        }
+        let url = location_url(&self.storage, &entry.location)?;
+        let log_store = self.storage.external_log_store(&url).await?;
+        let opened = LakeTable::new(entry.name.clone(), url, log_store);
+        let mut tables = self.tables.lock();
+        let known = tables
+            .entry(entry.location.clone())
+            .or_insert_with(|| opened.clone());
+        if *known.name() != entry.name {
+            // What is in use under the old name stays in use.
+            *known = known.sharing_with(opened);
+        }
+        Ok(known.clone())
+    }
+
+    /// Names a table of Parquet, CSV or JSON files. Its location may be anywhere in the lake, or
+    /// where the storage allows it; nothing needs to be there.
     ///
     /// # Errors
     ///
-    /// [`Error::DatabaseNotFound`] or [`Error::TableNotFound`]. Files that cannot be deleted are
-    /// only logged: the table is gone.
-    pub async fn drop_table(&self, name: &TableName) -> Result<()> {
+    /// [`Error::NotExternal`] for a Delta table, [`Error::LocationOutsideLake`], and those of
+    /// [`Catalog::register_table`].
+    pub async fn create_external_table(&self, mut entry: TableEntry) -> Result<ExternalTable> {
+        entry.location = normal_location(&self.storage, &entry.location)?;
+        self.check_managed(&entry)?;
+        let table = ExternalTable::new(entry.clone(), Vec::new(), self.storage.clone())?;
+        let name = entry.name.clone();
+        self.catalog.register_table(entry).await?;
+        info!(table = %name, url = %table.url(), "external table created");
+        self.external_table(&name).await
+    }
+
+    /// Opens a table of Parquet, CSV or JSON files as the catalog knows it now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DatabaseNotFound`] or [`Error::TableNotFound`] list the nearest names;
+    /// [`Error::NotExternal`] for a Delta table.
+    pub async fn external_table(&self, name: &TableName) -> Result<ExternalTable> {
+        let (entry, partitions) = self.catalog.table_and_partitions(name).await?;
+        ExternalTable::new(entry, partitions, self.storage.clone())
+    }
+
+    /// Registers partitions of a table of files and returns how many are new.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LocationOutsideLake`], and those of [`Catalog::add_partitions`].
+    pub async fn add_partitions(
+        &self,
+        name: &TableName,
+        mut partitions: Vec<Partition>,
+        if_exists: IfExists,
+    ) -> Result<usize> {
+        for partition in &mut partitions {
+            if let Some(location) = &mut partition.location {
+                *location = normal_location(&self.storage, location)?;
+            }
+        }
+        self.catalog
+            .add_partitions(name, partitions, if_exists)
+            .await
+    }
+
+    /// Names a Delta table that exists. Dropping a managed one deletes its files.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MissingLog`] when there is no Delta table at the location, [`Error::Table`] when
+    /// it cannot be read, [`Error::LocationOutsideLake`], and those of
+    /// [`Catalog::register_table`].
+    pub async fn register_delta_table(
+        &self,
+        name: &TableName,
+        location: &str,
+        kind: TableKind,
+    ) -> Result<LakeTable> {
+        let name = TableName::new(&name.database, &name.table)?;
+        self.check_name_is_free(&name).await?;
+        let location = normal_location(&self.storage, location)?;
+        let mut entry = TableEntry {
+            kind,
+            ..TableEntry::delta(name.clone(), location, Utc::now())
+        };
+        self.check_managed(&entry)?;
+        let url = location_url(&self.storage, &entry.location)?;
+        let log_store = self.storage.external_log_store(&url).await?;
+        let found = LakeTable::new(name.clone(), url.clone(), log_store);
+        let snapshot = found.snapshot(AsOf::Latest).await?;
+        entry.column_comments = table::schema::column_comments(&snapshot.schema());
+        self.catalog.register_table(entry).await?;
+        info!(table = %name, %url, version = snapshot.version(), "delta table registered");
+        self.table(&name).await
+    }
+
+    /// Forgets a table; its files stay, and there is nothing to undrop.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DatabaseNotFound`] or [`Error::TableNotFound`].
+    pub async fn unregister_table(&self, name: &TableName) -> Result<TableEntry> {
         let entry = self.catalog.unregister_table(name).await?;
         self.tables.lock().remove(&entry.location);
-        let url = self.storage.table_url(&entry.location)?;
-        let log_store = self.storage.log_store(&url)?;
-        self.delete_files(&LakeTable::new(entry.name, url, log_store))
-            .await;
+        Ok(entry)
+    }
+
+    /// Takes a table's name away. It can be had back with [`undrop_table`](Self::undrop_table)
+    /// during the grace period; after it the files of a managed table are deleted by
+    /// [`purge_dropped`](Self::purge_dropped).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DatabaseNotFound`] or [`Error::TableNotFound`].
+    pub async fn drop_table(&self, name: &TableName) -> Result<()> {
+        let kind = self.catalog.table(name).await?.kind;
+        let purge_after = match kind {
+            TableKind::Managed => Some(Utc::now() + self.grace()?),
+            TableKind::External => None,
+        };
+        let entry = self.catalog.drop_table(name, purge_after).await?;
+        self.tables.lock().remove(&entry.location);
         Ok(())
     }
 
-    async fn delete_files(&self, table: &LakeTable) {
-        match self.storage.delete_below(table.url()).await {
-            Ok(files) => info!(table = %table.name(), files, "files of dropped table deleted"),
+    /// Gives its name back to the table of that name that was dropped last.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Catalog::undrop_table`].
+    pub async fn undrop_table(&self, name: &TableName) -> Result<TableEntry> {
+        self.catalog.undrop_table(name).await
+    }
+
+    /// Gives a table another name; its location stays.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Catalog::rename_table`].
+    pub async fn rename_table(&self, from: &TableName, to: &TableName) -> Result<()> {
+        // The new name is pinned first, the old one unpinned last: whatever stops this midway
+        // leaves more pins than needed.
+        let pins = self.pins();
+        pins.copy(from, to).await?;
+        self.catalog.rename_table(from, to).await?;
+        pins.remove_all(from).await
+    }
+
+    /// Returns the pins of the lake.
+    pub fn pins(&self) -> Pins {
+        Pins::new(self.storage.object_store())
+    }
+
+    /// Deletes the files of managed tables whose grace period was over at `now`, and forgets
+    /// those tables and the external ones that were dropped as long ago. Returns the names of
+    /// those whose files are gone. Files that cannot be deleted are logged and tried again the
+    /// next time; those of a table with a pinned version stay until it is unpinned.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading and changing the catalog.
+    pub async fn purge_dropped(&self, now: DateTime<Utc>) -> Result<Vec<TableName>> {
+        let (mut gone, mut names) = (Vec::new(), Vec::new());
+        let pinned = self.pins().tables(now).await?;
+        for dropped in self.catalog.claim_dropped(now, &pinned).await? {
+            let name = dropped.entry.name.clone();
+            let url = self.storage.table_url(&dropped.entry.location)?;
+            if self.delete_files(&name, &url).await {
+                names.push(name);
+                gone.push(dropped);
+            }
+        }
+        let grace = self.grace()?;
+        let expired = |dropped: &DroppedTable| {
+            dropped.purge_after.is_none() && dropped.dropped_at + grace <= now
+        };
+        let dropped = self.catalog.dropped_tables(None).await?;
+        gone.extend(dropped.into_iter().filter(expired));
+        self.catalog.forget_dropped(&gone).await?;
+        Ok(names)
+    }
+
+    /// Checks that the lake deletes nothing outside itself.
+    fn check_managed(&self, entry: &TableEntry) -> Result<()> {
+        if entry.kind == TableKind::Managed {
+            self.storage.table_url(&entry.location)?;
+        }
+        Ok(())
+    }
+
+    fn grace(&self) -> Result<TimeDelta> {
+        TimeDelta::from_std(self.config.drop_grace).map_err(|error| Error::StorageOptionRefused {
+            option: "lake.drop_grace".to_owned(),
+            reason: error.to_string(),
+        })
+    }
+
+    async fn check_name_is_free(&self, name: &TableName) -> Result<()> {
+        match self.catalog.table(name).await {
+            Ok(_) => Err(Error::TableAlreadyExists {
+                name: name.to_string(),
+            }),
+            Err(Error::TableNotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns whether the files are gone.
+    async fn delete_files(&self, table: &TableName, url: &Url) -> bool {
+        match self.storage.delete_below(url).await {
+            Ok(files) => {
+                info!(%table, files, "files of dropped table deleted");
+                true
+            }
             Err(error) => {
-                warn!(table = %table.name(), url = %table.url(), %error, "files could not be deleted");
+                warn!(%table, %url, %error, "files could not be deleted");
+                false
             }
         }
     }

@@ -4,6 +4,8 @@ pub mod storage;
 
 pub mod catalog;
 
+pub mod external;
+
 pub mod table;
 
 pub mod maintenance;
@@ -14,9 +16,13 @@ mod lake;
 mod metrics;
 mod nearest;
 
-pub use crate::catalog::{Catalog, Database, TableEntry, TableName};
+pub use crate::catalog::{
+    Catalog, Column, Database, DroppedTable, IfExists, Partition, StorageDescriptor, TableEntry,
+    TableFormat, TableKind, TableName, TableStatistics, hive_types,
+};
 pub use crate::error::{Error, Result};
-pub use crate::lake::{Lake, TableDefinition};
+pub use crate::external::{ExternalTable, RepairMode, RepairSummary, TableFolder};
+pub use crate::lake::{Lake, LakeConfig, OpenTable, TableDefinition};
 pub use crate::maintenance::{Maintainer, MaintenanceConfig};
 pub use crate::storage::{S3Config, Storage, StorageConfig};
 pub use crate::table::{

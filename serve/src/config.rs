@@ -24,6 +24,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// Where the tables live; an empty URL means the folder `lake` in `data_dir`.
     pub storage: lake::StorageConfig,
+    /// How the lake treats its tables.
+    pub lake: lake::LakeConfig,
     /// Kafka; empty brokers mean the embedded one.
     pub kafka: ingest::KafkaConfig,
     /// How topics become tables.
@@ -125,6 +127,7 @@ impl Default for Config {
             data_dir: PathBuf::from("lakehouse-data"),
             http: HttpConfig::default(),
             storage: lake::StorageConfig::default(),
+            lake: lake::LakeConfig::default(),
             kafka: ingest::KafkaConfig::default(),
             ingest: ingest::IngestConfig::default(),
             maintenance: lake::MaintenanceConfig::default(),

@@ -72,7 +72,7 @@ pub async fn start(mut config: Config) -> Result<House> {
     let bound = listener.local_addr();
     let url = format!("http://{}", bound.context("cannot read the bound address")?);
 
-    let lake = Lake::open(&config.effective_storage())
+    let lake = Lake::open_with(&config.effective_storage(), config.lake.clone())
         .await
         .context("cannot open the lake")?;
     let storage_url = lake.storage().root_url().to_string();

@@ -6,88 +6,24 @@
 //! ```
 //!
 //! Whoever puts entry *n* first has made change *n*; everybody else reads it and tries *n + 1*.
-
-use std::collections::BTreeMap;
+//!
+//! Entries are never deleted: a process that slept through the clean-up would find the number of
+//! a deleted entry free and put its own change there. Old snapshots are, because a reader that
+//! misses one takes the next.
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use serde::{Deserialize, Serialize};
-use tracing::warn;
+use tracing::{debug, warn};
 use url::Url;
-use uuid::Uuid;
 
-use super::model::{Database, TableEntry, TableName};
+use super::state::{Change, LogEntry, State};
 use crate::error::{Error, Result};
 
 const PARALLEL_READS: usize = 16;
-
-/// One change of the catalog.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "snake_case")]
-pub(super) enum Change {
-    CreateDatabase { database: Database },
-    DropDatabase { name: String },
-    CreateTable { table: TableEntry },
-    DropTable { name: TableName },
-}
-
-/// One file of the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct LogEntry {
-    pub(super) sequence: u64,
-    /// Lets a writer recognise its own entry when the store's answer was lost.
-    pub(super) id: Uuid,
-    pub(super) at: DateTime<Utc>,
-    #[serde(flatten)]
-    pub(super) change: Change,
-}
-
-/// A database with its tables.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct DatabaseState {
-    pub(super) database: Database,
-    pub(super) tables: BTreeMap<String, TableEntry>,
-}
-
-/// The catalog after `sequence` changes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct State {
-    pub(super) sequence: u64,
-    pub(super) databases: BTreeMap<String, DatabaseState>,
-}
-
-impl State {
-    /// Applies the next entry. Entries were checked before they were written, so applying is
-    /// total: dropping what is not there changes nothing.
-    pub(super) fn apply(&mut self, entry: &LogEntry) {
-        self.sequence = entry.sequence;
-        match &entry.change {
-            Change::CreateDatabase { database } => {
-                let state = DatabaseState {
-                    database: database.clone(),
-                    tables: BTreeMap::new(),
-                };
-                self.databases.entry(database.name.clone()).or_insert(state);
-            }
-            Change::DropDatabase { name } => {
-                self.databases.remove(name);
-            }
-            Change::CreateTable { table } => {
-                if let Some(state) = self.databases.get_mut(&table.name.database) {
-                    state.tables.insert(table.name.table.clone(), table.clone());
-                }
-            }
-            Change::DropTable { name } => {
-                if let Some(state) = self.databases.get_mut(&name.database) {
-                    state.tables.remove(&name.table);
-                }
-            }
-        }
-    }
-}
+const KEPT_SNAPSHOTS: usize = 3;
 
 /// How a put of an entry ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -114,6 +50,11 @@ impl CatalogLog {
         format!("{}_catalog", self.root)
     }
 
+    /// Returns the URL of the lake.
+    pub(super) fn root(&self) -> &Url {
+        &self.root
+    }
+
     /// Loads the newest readable snapshot, or the empty state the log starts from.
     pub(super) async fn load_snapshot(&self) -> Result<State> {
         let mut sequences = self.list("_catalog/snapshot", 0).await?;
@@ -125,42 +66,78 @@ impl CatalogLog {
             match serde_json::from_slice(&bytes) {
                 Ok(state) => return Ok(state),
                 // The log still has every entry, so a bad snapshot only costs time.
-                Err(error) => warn!(%path, %error, "catalog snapshot is corrupt, ignored"),
+                Err(error) => warn!(%path, %error, "catalog snapshot cannot be read, ignored"),
             }
         }
         Ok(State::default())
     }
 
-    /// Reads the entries after `sequence`, in order.
+    /// Reads the entries after `sequence`, in order, by asking for the next one: one request, no
+    /// matter how long the log is, when there is none.
     ///
     /// # Errors
     ///
-    /// [`Error::CatalogGap`] when an entry is missing although later ones exist, and
-    /// [`Error::CatalogCorrupt`] when one cannot be parsed.
+    /// Those of [`list_after`](Self::list_after).
     pub(super) async fn read_after(&self, sequence: u64) -> Result<Vec<LogEntry>> {
+        match self.read_entry(sequence + 1).await? {
+            None => Ok(Vec::new()),
+            Some(next) => {
+                let mut entries = vec![next];
+                entries.append(&mut self.list_after(sequence + 1).await?);
+                Ok(entries)
+            }
+        }
+    }
+
+    /// Lists and reads the entries after `sequence`, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CatalogGap`] when an entry is missing although later ones exist,
+    /// [`Error::UnknownCatalogChange`] when one was written by a newer version, and
+    /// [`Error::CatalogCorrupt`] when one cannot be parsed.
+    pub(super) async fn list_after(&self, sequence: u64) -> Result<Vec<LogEntry>> {
         let Some(last) = self.list("_catalog/log", sequence).await?.pop() else {
             return Ok(Vec::new());
         };
         // The files are fetched by number, not by what the listing showed: a listing that races
         // with two writers may show the later file only.
         stream::iter((sequence + 1)..=last)
-            .map(|sequence| self.read_entry(sequence))
+            .map(|sequence| self.require_entry(sequence))
             .buffered(PARALLEL_READS)
             .try_collect()
             .await
     }
 
-    async fn read_entry(&self, sequence: u64) -> Result<LogEntry> {
+    async fn require_entry(&self, sequence: u64) -> Result<LogEntry> {
+        let entry = self.read_entry(sequence).await?;
+        entry.ok_or_else(|| Error::CatalogGap {
+            path: self.display(&entry_path(sequence)),
+        })
+    }
+
+    async fn read_entry(&self, sequence: u64) -> Result<Option<LogEntry>> {
         let path = entry_path(sequence);
         let Some(bytes) = self.read(&path).await? else {
-            return Err(Error::CatalogGap {
-                path: self.display(&path),
-            });
+            return Ok(None);
         };
-        serde_json::from_slice(&bytes).map_err(|source| Error::CatalogCorrupt {
-            path: self.display(&path),
-            source,
-        })
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|source| self.unreadable(&path, &bytes, source))
+    }
+
+    fn unreadable(&self, path: &Path, bytes: &[u8], source: serde_json::Error) -> Error {
+        #[derive(Deserialize)]
+        struct Kind {
+            change: String,
+        }
+        let path = self.display(path);
+        match serde_json::from_slice(bytes) {
+            Ok(Kind { change }) if !Change::KINDS.contains(&change.as_str()) => {
+                Error::UnknownCatalogChange { path, change }
+            }
+            _ => Error::CatalogCorrupt { path, source },
+        }
     }
 
     /// Puts an entry on condition that its number is free.
@@ -175,7 +152,7 @@ impl CatalogLog {
             Ok(_) => Ok(PutOutcome::Written),
             Err(object_store::Error::AlreadyExists { .. }) => {
                 // A retry inside the client may have met the entry that its first try wrote.
-                let ours = self.read_entry(entry.sequence).await?.id == entry.id;
+                let ours = self.require_entry(entry.sequence).await?.id == entry.id;
                 Ok(if ours {
                     PutOutcome::Written
                 } else {
@@ -197,6 +174,24 @@ impl CatalogLog {
             Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
             Err(source) => Err(self.storage_error("writing a catalog snapshot", source)),
         }
+    }
+
+    /// Deletes the snapshots that newer ones have replaced, but keeps a few for those who listed
+    /// them and are about to read.
+    pub(super) async fn delete_old_snapshots(&self) -> Result<()> {
+        let mut sequences = self.list("_catalog/snapshot", 0).await?;
+        sequences.truncate(sequences.len().saturating_sub(KEPT_SNAPSHOTS));
+        for sequence in sequences {
+            let path = snapshot_path(sequence);
+            match self.store.delete(&path).await {
+                Ok(()) => debug!(%path, "old catalog snapshot deleted"),
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(source) => {
+                    return Err(self.storage_error("deleting an old catalog snapshot", source));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Lists the sequence numbers after `after` in a folder, in order.

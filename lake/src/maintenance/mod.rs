@@ -88,7 +88,7 @@ impl Maintainer {
 
     /// Returns the pins of the lake.
     pub fn pins(&self) -> Pins {
-        Pins::new(self.lake.storage().object_store())
+        self.lake.pins()
     }
 
     /// Pins a version of a table and checks that it is still there.

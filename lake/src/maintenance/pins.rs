@@ -141,24 +141,30 @@ impl Pins {
         Ok(holding.map(|pin| pin.version).collect())
     }
 
-    /// Gives a table's pins to its new name. The old ones are deleted last, so whatever stops
-    /// this midway leaves more pins than needed, not fewer.
+    /// Returns the tables that have a version pinned at a time.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub async fn rename(&self, from: &TableName, to: &TableName) -> Result<()> {
-        let pins = self.list(Some(from)).await?;
-        for pin in &pins {
+    pub async fn tables(&self, now: DateTime<Utc>) -> Result<BTreeSet<TableName>> {
+        let pins = self.list(None).await?;
+        let holding = pins.into_iter().filter(|pin| pin.holds_at(now));
+        Ok(holding.map(|pin| pin.table).collect())
+    }
+
+    /// Gives a table's pins to another name, too.
+    pub(crate) async fn copy(&self, from: &TableName, to: &TableName) -> Result<()> {
+        for pin in self.list(Some(from)).await? {
             let table = to.clone();
-            self.pin(&Pin {
-                table,
-                ..pin.clone()
-            })
-            .await?;
+            self.pin(&Pin { table, ..pin }).await?;
         }
-        for pin in &pins {
-            self.unpin(from, pin.version, &pin.owner).await?;
+        Ok(())
+    }
+
+    /// Removes all pins of a table.
+    pub(crate) async fn remove_all(&self, table: &TableName) -> Result<()> {
+        for pin in self.list(Some(table)).await? {
+            self.unpin(table, pin.version, &pin.owner).await?;
         }
         Ok(())
     }
@@ -281,10 +287,11 @@ mod tests {
         pins.pin(&pin("db.a", 5, "x")).await.unwrap();
         let path = Path::from("_pins/db.a/00000000000000000009-y.json");
         store.put(&path, "{".into()).await.unwrap();
-        pins.rename(&old, &new).await.unwrap();
+        pins.copy(&old, &new).await.unwrap();
+        pins.remove_all(&old).await.unwrap();
         assert!(pins.list(Some(&old)).await.unwrap().is_empty());
         let kept = pins.versions(&new, Utc::now()).await.unwrap();
         assert_eq!(kept, [5, 9].into());
-        assert_eq!(pins.list(None).await.unwrap()[0].table, new);
+        assert_eq!(pins.tables(Utc::now()).await.unwrap(), [new].into());
     }
 }

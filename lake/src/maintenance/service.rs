@@ -1,7 +1,7 @@
 //! Maintenance that runs by itself.
 //!
 //! ```text
-//! pause -> every table, few at once:  facts from the log -> decide -> z-order | compact, checkpoint, clean log, vacuum
+//! pause -> every managed table, few at once:  facts from the log -> decide -> z-order | compact, checkpoint, clean log, vacuum
 //!   ^         |                                                                              |
 //!   +---------+------------------ a lost race, an error: counted, tried in a later round ----+
 //! ```
@@ -19,7 +19,7 @@ use tracing::{debug, info, warn};
 use super::decide::{Facts, Task, decide};
 use super::log::{LogFiles, log_retention};
 use super::{Maintainer, Minimum, Mode, Progress, Scope, plan, zorder};
-use crate::catalog::{TableEntry, TableName};
+use crate::catalog::{TableEntry, TableFormat, TableKind, TableName};
 use crate::error::Result;
 use crate::table::{AsOf, LakeTable};
 
@@ -95,7 +95,8 @@ impl Maintainer {
         }
     }
 
-    /// Looks at every table once and does what is due.
+    /// Looks at every managed table once and does what is due; deletes the files of tables that
+    /// were dropped long enough ago.
     ///
     /// # Errors
     ///
@@ -103,7 +104,11 @@ impl Maintainer {
     pub async fn round(&self, now: DateTime<Utc>) -> Result<RoundReport> {
         let mut entries = Vec::new();
         for database in self.lake.catalog().databases().await? {
-            entries.extend(self.lake.catalog().tables(&database.name).await?);
+            let tables = self.lake.catalog().tables(&database.name).await?;
+            // External tables belong to somebody else, and files without a log have no versions.
+            entries.extend(tables.into_iter().filter(|entry| {
+                entry.kind == TableKind::Managed && entry.format == TableFormat::Delta
+            }));
         }
         self.forget_others(&entries);
         let mut report = RoundReport {
@@ -117,6 +122,11 @@ impl Maintainer {
             report.failed_tables += usize::from(table.is_failed);
             report.done.extend(table.done);
         }
+        let purged = self.lake.purge_dropped(now).await?;
+        let purged = purged
+            .iter()
+            .map(|name| format!("{name}: dropped for good"));
+        report.done.extend(purged);
         debug!(tables = report.tables, failed = report.failed_tables, done = ?report.done, "round done");
         Ok(report)
     }

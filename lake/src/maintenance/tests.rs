@@ -631,3 +631,45 @@ fn the_configuration_reads_back() {
         config
     );
 }
+
+#[tokio::test]
+async fn a_dropped_table_is_purged_after_its_grace_unless_it_is_pinned() {
+    let folder = tempfile::tempdir().unwrap();
+    let (lake, table) = new_lake(&folder.path().display().to_string(), &[]).await;
+    append_files(&table, 0..1).await;
+    let maintainer = maintainer(&lake);
+    maintainer.pin(&pin(1)).await.unwrap();
+    lake.drop_table(&name()).await.unwrap();
+    let round = async |days| {
+        let now = Utc::now() + TimeDelta::days(days);
+        maintainer.round(now).await.unwrap().done
+    };
+    assert!(round(8).await.is_empty());
+    assert_eq!(parquet_files(&table), 1);
+    lake.pins().unpin(&name(), 1, "test").await.unwrap();
+    assert!(round(6).await.is_empty());
+    assert_eq!(round(8).await, ["db.events: dropped for good"]);
+    assert!(
+        !table
+            .url()
+            .to_file_path()
+            .unwrap()
+            .join("_delta_log")
+            .join("00000000000000000000.json")
+            .exists()
+    );
+}
+
+#[tokio::test]
+async fn a_renamed_table_keeps_its_pins_and_leases() {
+    let (lake, table) = new_lake("memory://", &[]).await;
+    append_files(&table, 0..2).await;
+    let in_use = table.snapshot(AsOf::Version(1)).await.unwrap();
+    maintainer(&lake).pin(&pin(2)).await.unwrap();
+    let new = TableName::new("db", "renamed").unwrap();
+    lake.rename_table(&name(), &new).await.unwrap();
+    let renamed = lake.table(&new).await.unwrap();
+    assert_eq!(renamed.leased_versions(), [in_use.version()].into());
+    let pinned = lake.pins().list(None).await.unwrap();
+    assert_eq!((pinned.len(), &pinned[0].table), (1, &new));
+}

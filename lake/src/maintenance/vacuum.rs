@@ -19,6 +19,7 @@ use tracing::{info, instrument};
 use super::compact::is_lost_race;
 use super::{Maintainer, Mode, plan};
 use crate::error::{Error, Result};
+use crate::external::location_url;
 use crate::metrics::{self, TaskOutcome};
 use crate::table::{AsOf, LakeTable, TableSnapshot};
 
@@ -185,7 +186,7 @@ impl Maintainer {
         let catalog = self.lake.catalog();
         for database in catalog.databases().await? {
             for entry in catalog.tables(&database.name).await? {
-                let Ok(url) = self.lake.storage().table_url(&entry.location) else {
+                let Ok(url) = location_url(self.lake.storage(), &entry.location) else {
                     continue;
                 };
                 let is_inside =

@@ -130,6 +130,41 @@ impl Storage {
         Ok(url)
     }
 
+    // MERGE: `external_url` and `external_store` are stand-ins for those of the storage part,
+    // which also know `storage.external_locations`; drop these two.
+
+    /// Returns the URL of a location that a table may have.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LocationOutsideLake`] for one that is not inside the lake.
+    pub fn external_url(&self, location: &str) -> Result<Url> {
+        self.table_url(location)
+    }
+
+    /// Returns the store of the whole disk, memory or bucket that a URL is in, as DataFusion
+    /// registers it: the URL's path is the path in the store.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`external_url`](Self::external_url).
+    #[expect(clippy::unused_async, reason = "the storage part opens other stores")]
+    pub async fn external_store(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+        self.external_url(url.as_str())?;
+        Ok(Arc::clone(&self.inner.root_store))
+    }
+
+    // MERGE: keep this one.
+
+    /// Returns the Delta log store of a table that may be outside the lake.
+    pub(crate) async fn external_log_store(&self, table_url: &Url) -> Result<LogStoreRef> {
+        let path = object_path(table_url)?;
+        let root_store = self.external_store(table_url).await?;
+        let prefixed = Arc::new(PrefixStore::new(Arc::clone(&root_store), path));
+        let options = deltalake::logstore::StorageConfig::default();
+        Ok(default_logstore(prefixed, root_store, table_url, &options))
+    }
+
     /// Returns the Delta log store of a table URL, over the shared store.
     pub(crate) fn log_store(&self, table_url: &Url) -> Result<LogStoreRef> {
         let path = object_path(table_url)?;

@@ -274,6 +274,14 @@ impl LakeTable {
         self.shared.leases.versions()
     }
 
+    /// Returns the same table opened under another name, sharing what is loaded and in use.
+    pub(crate) fn sharing_with(&self, renamed: Self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            ..renamed
+        }
+    }
+
     /// Forgets what is loaded, so that the next use reads the log from its start.
     pub(crate) async fn forget(&self) {
         *self.shared.newest.lock().await = None;

@@ -315,6 +315,8 @@ async fn concurrent_appends_on_s3_lose_nothing() {
         let name = TableName::new("db", "events").unwrap();
         let url = dropped.table(&name).await.unwrap().url().clone();
         dropped.drop_table(&name).await.unwrap();
+        let later = Utc::now() + TimeDelta::days(8);
+        dropped.purge_dropped(later).await.unwrap();
         assert_eq!(dropped.storage().delete_below(&url).await.unwrap(), 0);
     }
 }
@@ -657,12 +659,16 @@ async fn of_two_processes_that_create_a_table_one_wins() {
 }
 
 #[tokio::test]
-async fn a_dropped_table_leaves_no_files_and_its_name_is_free() {
+async fn a_purged_table_leaves_no_files_and_a_dropped_ones_name_is_free() {
     let folder = tempfile::tempdir().unwrap();
     let lake = new_lake(&folder.path().display().to_string()).await;
     let dropped = events_table(&lake).await;
     append(&dropped, None, 5).await;
     lake.drop_table(dropped.name()).await.unwrap();
+    assert!(commit_file(&dropped, 0).exists());
+    lake.purge_dropped(Utc::now() + TimeDelta::days(8))
+        .await
+        .unwrap();
     assert!(!commit_file(&dropped, 0).exists());
     let again = events_table(&lake).await;
     assert_eq!(again.stored_offsets().await.unwrap(), BTreeMap::new());

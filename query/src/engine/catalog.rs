@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::session_state::SessionState;
-use lake::{Lake, TableName, TableSnapshot};
+use lake::{AsOf, Lake, OpenTable, TableName, TableSnapshot};
 use tokio::sync::Mutex;
 
+use super::external::ExternalProvider;
 use super::information_schema;
 use crate::Error;
 use crate::presto::time_travel;
@@ -152,15 +153,19 @@ impl LakeSchema {
                 .await?;
             return information_schema::history(&table).await;
         }
-        let table = self
-            .pins
-            .lake
-            .table(&TableName::new(&self.name, table)?)
-            .await?;
-        let snapshot = table.snapshot(as_of).await?;
-        tracing::debug!(table = %table.name(), version = snapshot.version(), "table pinned");
-        let provider = snapshot.provider_for(Arc::clone(&self.pins.state)).await?;
-        self.pins.snapshots.lock().push(snapshot);
-        Ok(provider)
+        let name = TableName::new(&self.name, table)?;
+        match self.pins.lake.open_table(&name).await? {
+            OpenTable::Delta(table) => {
+                let snapshot = table.snapshot(as_of).await?;
+                tracing::debug!(table = %table.name(), version = snapshot.version(), "table pinned");
+                let provider = snapshot.provider_for(Arc::clone(&self.pins.state)).await?;
+                self.pins.snapshots.lock().push(snapshot);
+                Ok(provider)
+            }
+            OpenTable::Files(_) if as_of != AsOf::Latest => Err(Error::NotSupported {
+                what: format!("FOR … AS OF on `{name}`, which has no versions"),
+            }),
+            OpenTable::Files(table) => Ok(Arc::new(ExternalProvider::new(table)?)),
+        }
     }
 }

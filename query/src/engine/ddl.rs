@@ -9,9 +9,9 @@ use datafusion::sql::sqlparser::ast::{
     ColumnDef, ColumnOption, CommentDef, CreateTable, CreateTableOptions, Expr, ObjectName,
     ObjectType, SchemaName, SqlOption, Value,
 };
-use lake::{AsOf, Database, Lake, TableDefinition, TableName};
+use lake::{AsOf, Column, Database, ExternalTable, Lake, OpenTable, TableDefinition, TableName};
 
-use super::names::Names;
+use super::names::{Names, quote_literal};
 use super::session::SessionSettings;
 use crate::presto::types::{column_type, type_name};
 use crate::{Error, Result};
@@ -197,8 +197,12 @@ pub(super) async fn drop(
 }
 
 pub(super) async fn show_create(lake: &Lake, name: &TableName) -> Result<String> {
+    let table = match lake.open_table(name).await? {
+        OpenTable::Files(table) => return Ok(show_create_external(&table)),
+        OpenTable::Delta(table) => table,
+    };
     let entry = lake.catalog().table(name).await?;
-    let snapshot = lake.table(name).await?.snapshot(AsOf::Latest).await?;
+    let snapshot = table.snapshot(AsOf::Latest).await?;
     let columns: Vec<String> = snapshot
         .schema()
         .fields()
@@ -227,4 +231,66 @@ pub(super) async fn show_create(lake: &Lake, name: &TableName) -> Result<String>
         let _ = write!(text, "\nWITH (partitioned_by = ARRAY['{columns}'])");
     }
     Ok(text)
+}
+
+fn show_create_external(table: &ExternalTable) -> String {
+    let entry = table.entry();
+    let columns = |columns: &[Column]| -> String {
+        let lines: Vec<String> = columns
+            .iter()
+            .map(|column| {
+                let mut line = format!("   {} {}", column.name, column.data_type);
+                if let Some(comment) = &column.comment {
+                    let _ = write!(line, " COMMENT {}", quote_literal(comment));
+                }
+                line
+            })
+            .collect();
+        lines.join(",\n")
+    };
+    let mut text = format!(
+        "CREATE EXTERNAL TABLE {}.{} (\n{}\n)",
+        super::CATALOG,
+        entry.name,
+        columns(&entry.columns)
+    );
+    if let Some(comment) = &entry.comment {
+        let _ = write!(text, "\nCOMMENT {}", quote_literal(comment));
+    }
+    if !entry.partition_keys.is_empty() {
+        let keys = columns(&entry.partition_keys);
+        let _ = write!(text, "\nPARTITIONED BY (\n{keys}\n)");
+    }
+    let pairs = |pairs: &BTreeMap<String, String>| -> String {
+        let pairs: Vec<String> = pairs
+            .iter()
+            .map(|(key, value)| format!("{} = {}", quote_literal(key), quote_literal(value)))
+            .collect();
+        pairs.join(", ")
+    };
+    if let (Some(serde), false) = (
+        &entry.storage.serde,
+        entry.storage.serde_parameters.is_empty(),
+    ) {
+        let _ = write!(
+            text,
+            "\nROW FORMAT SERDE {} WITH SERDEPROPERTIES ({})",
+            quote_literal(serde),
+            pairs(&entry.storage.serde_parameters)
+        );
+    }
+    let stored = if entry.storage.is_plain_text() {
+        "TEXTFILE".to_owned()
+    } else {
+        entry.format.to_string().to_uppercase()
+    };
+    let _ = write!(
+        text,
+        "\nSTORED AS {stored}\nLOCATION {}",
+        quote_literal(&entry.location)
+    );
+    if !entry.properties.is_empty() {
+        let _ = write!(text, "\nTBLPROPERTIES ({})", pairs(&entry.properties));
+    }
+    text
 }

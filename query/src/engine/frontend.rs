@@ -6,6 +6,7 @@
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
+use super::metastore::{self, MetastoreStatement};
 use crate::{Error, Result};
 
 /// A statement of the session layer, or SQL for the parser.
@@ -13,6 +14,8 @@ use crate::{Error, Result};
 pub(super) enum FrontStatement {
     /// For the parser.
     Sql,
+    /// A statement about names.
+    Metastore(Box<MetastoreStatement>),
     /// `EXPLAIN (TYPE …, FORMAT …) statement`.
     ExplainOptions {
         options: Vec<String>,
@@ -65,6 +68,9 @@ pub(super) fn classify(sql: &str) -> Result<FrontStatement> {
         .map(|token| token.to_string().to_ascii_uppercase())
         .collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let Some(statement) = metastore::parse(&words, sql)? {
+        return Ok(FrontStatement::Metastore(Box::new(statement)));
+    }
     let rest = |count: usize| code.get(count..).unwrap_or_default();
     let malformed = |usage: &str| Error::Syntax {
         message: format!("Expected: {usage}, found: `{sql}`"),

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicr
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
-use lake::{AsOf, Lake, LakeTable};
+use lake::{AsOf, Lake, LakeTable, OpenTable, TableEntry};
 
 use crate::presto::types::type_name;
 use crate::{Error, Result};
@@ -115,12 +115,11 @@ async fn columns(lake: &Lake) -> Result<Arc<dyn TableProvider>> {
     let (mut nullable, mut types, mut comments) = (vec![], vec![], vec![]);
     for database in lake.catalog().databases().await? {
         for entry in lake.catalog().tables(&database.name).await? {
-            let snapshot = lake
-                .table(&entry.name)
-                .await?
-                .snapshot(AsOf::Latest)
-                .await?;
-            for (position, field) in (1_i64..).zip(snapshot.schema().fields()) {
+            let schema = match lake.open_table(&entry.name).await? {
+                OpenTable::Delta(table) => table.snapshot(AsOf::Latest).await?.schema(),
+                OpenTable::Files(table) => table.schema(),
+            };
+            for (position, field) in (1_i64..).zip(schema.fields()) {
                 schemas.push(Some(entry.name.database.clone()));
                 tables.push(Some(entry.name.table.clone()));
                 names.push(Some(field.name().clone()));
@@ -129,7 +128,7 @@ async fn columns(lake: &Lake) -> Result<Arc<dyn TableProvider>> {
                     if field.is_nullable() { "YES" } else { "NO" }.to_owned(),
                 ));
                 types.push(Some(type_name(field.data_type())));
-                comments.push(entry.column_comments.get(field.name()).cloned());
+                comments.push(comment(&entry, field));
             }
         }
     }
@@ -148,6 +147,11 @@ async fn columns(lake: &Lake) -> Result<Arc<dyn TableProvider>> {
         text("data_type", types),
         text("comment", comments),
     ])
+}
+
+fn comment(entry: &TableEntry, field: &Field) -> Option<String> {
+    let known = entry.column_comments.get(field.name());
+    known.or_else(|| field.metadata().get("comment")).cloned()
 }
 
 fn text(name: &'static str, values: Vec<Option<String>>) -> (&'static str, ArrayRef) {

@@ -4,7 +4,7 @@
 //! text -> presto::time_travel -> parse -> QueryEngine::run_statement
 //!                                           query          -> plan on pinned tables -> stream
 //!                                           SHOW, DESCRIBE -> a query over information_schema
-//!                                           CREATE, DROP   -> ddl
+//!                                           CREATE, DROP   -> ddl, metastore
 //!                                           INSERT, CTAS   -> dml: a query, then one commit
 //!                                           USE, SET, …    -> effects the client keeps
 //! ```
@@ -12,8 +12,10 @@
 mod catalog;
 mod ddl;
 mod dml;
+mod external;
 mod frontend;
 mod information_schema;
+mod metastore;
 mod names;
 pub mod registry;
 pub mod session;
@@ -275,10 +277,8 @@ impl QueryEngine {
                 | Statement::Drop { .. }
                 | Statement::Insert(_)
         );
-        if writes && session.transaction.is_some() {
-            return Err(Error::NotSupported {
-                what: "writing inside a transaction: each statement commits by itself".to_owned(),
-            });
+        if writes {
+            refuse_in_transaction(session)?;
         }
         match statement {
             Statement::Query(mut query) => {
@@ -476,6 +476,15 @@ impl QueryEngine {
         let catalogs = LakeCatalogList::new(Arc::clone(&self.inner.lake), state);
         self.inner.sessions.context(session, catalogs)
     }
+}
+
+fn refuse_in_transaction(session: &SessionSettings) -> Result<()> {
+    if session.transaction.is_some() {
+        return Err(Error::NotSupported {
+            what: "writing inside a transaction: each statement commits by itself".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 fn is_query(statement: &ParsedStatement) -> bool {

@@ -58,6 +58,7 @@ impl QueryEngine {
     ) -> Result<Option<StatementResult>> {
         Ok(Some(match statement {
             FrontStatement::Sql => return Ok(None),
+            FrontStatement::Metastore(statement) => self.run_metastore(*statement, session).await?,
             FrontStatement::ExplainOptions {
                 options,
                 analyze,
@@ -297,7 +298,7 @@ fn check_time_zone(zone: &str) -> Result<()> {
     })
 }
 
-fn one_batch(columns: Vec<(&'static str, ArrayRef)>) -> Result<StatementResult> {
+pub(super) fn one_batch(columns: Vec<(&'static str, ArrayRef)>) -> Result<StatementResult> {
     let rows = batch(columns)?;
     let schema: Arc<Schema> = rows.schema();
     let stream = RecordBatchStreamAdapter::new(schema, futures::stream::iter([Ok(rows)]));

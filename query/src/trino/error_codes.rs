@@ -155,6 +155,16 @@ fn of_lake(lake: &lake::Error) -> TrinoError {
             "TABLE_NOT_FOUND",
             format!("Table 'lake.{name}' does not exist"),
         ),
+        E::DroppedTableNotFound { .. } => user(46, "TABLE_NOT_FOUND", lake.to_string()),
+        E::PartitionNotFound { .. } => user(5, "NOT_FOUND", lake.to_string()),
+        E::PartitionAlreadyExists { .. } => user(12, "ALREADY_EXISTS", lake.to_string()),
+        E::LocationTaken { .. } | E::LocationOutsideLake { .. } => {
+            user(18, "INVALID_TABLE_PROPERTY", lake.to_string())
+        }
+        E::InvalidPartition { .. } | E::InvalidHiveType { .. } => {
+            user(0, "GENERIC_USER_ERROR", lake.to_string())
+        }
+        E::NotDelta { .. } | E::NotExternal { .. } => user(13, "NOT_SUPPORTED", lake.to_string()),
         E::DatabaseAlreadyExists { .. } => user(49, "SCHEMA_ALREADY_EXISTS", lake.to_string()),
         E::TableAlreadyExists { .. } => user(50, "TABLE_ALREADY_EXISTS", lake.to_string()),
         E::DatabaseNotEmpty { .. } => user(34, "SCHEMA_NOT_EMPTY", lake.to_string()),

@@ -11,6 +11,8 @@ use serde_json::Value;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType};
 use tokio::task::JoinSet;
 
+use crate::files;
+
 /// A failed statement.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -38,6 +40,7 @@ impl House {
         let lake = Lake::open(&StorageConfig::for_url("memory://"))
             .await
             .unwrap();
+        files::put(&lake).await;
         let engine = QueryEngine::new(lake, QueryConfig::default()).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

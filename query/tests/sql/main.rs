@@ -9,6 +9,7 @@
 )]
 
 mod doors;
+mod files;
 
 use std::path::{Path, PathBuf};
 

@@ -105,7 +105,7 @@ async fn open_target(common: &Common, args: &SqlArgs) -> Result<Target> {
         });
     }
     require_lake(&config)?;
-    let lake = Lake::open(&config.effective_storage())
+    let lake = Lake::open_with(&config.effective_storage(), config.lake.clone())
         .await
         .context("cannot open the lake")?;
     let engine =

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use lake::{AsOf, Lake, TableName, TableSnapshot};
+use lake::{AsOf, Lake, TableFormat, TableName, TableSnapshot};
 use ml::ModelCard;
 use serde::Serialize;
 
@@ -94,6 +94,18 @@ async fn tables(lake: &Lake) -> lake::Result<Vec<TableRow>> {
     for database in lake.catalog().databases().await? {
         for entry in lake.catalog().tables(&database.name).await? {
             let name = entry.name.to_string();
+            if entry.format != TableFormat::Delta {
+                let counted = entry.statistics.as_ref();
+                rows.push(TableRow {
+                    name,
+                    comment: entry.comment.unwrap_or_default(),
+                    version: None,
+                    rows: counted.and_then(|counted| counted.rows),
+                    files: counted.and_then(|counted| usize::try_from(counted.files).ok()),
+                    megabytes: counted.map(|counted| counted.bytes as f64 / 1e6),
+                });
+                continue;
+            }
             let snapshot = match latest(lake, &entry.name).await {
                 Ok(snapshot) => snapshot,
                 Err(error) => {
