@@ -309,20 +309,6 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// A data file cannot be understood, or does not hold what the log says.
-    #[error("table `{table}` at `{location}`: data file `{file}` is corrupt")]
-    CorruptFile {
-        /// The table.
-        table: String,
-        /// Where it is.
-        location: String,
-        /// The corrupt file.
-        file: String,
-        /// What is wrong with it.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-
     /// The table has no such version.
     #[error("table `{table}` has no version {version}; its latest version is {latest}")]
     VersionNotFound {

@@ -212,7 +212,7 @@ impl Config {
         if maintenance.max_tables == 0 || maintenance.target_file_bytes == 0 {
             bail!("`maintenance.max_tables` and `maintenance.target_file_bytes` must be above 0");
         }
-        if !(maintenance.zorder_fraction > 0.0) {
+        if maintenance.zorder_fraction.is_nan() || maintenance.zorder_fraction <= 0.0 {
             bail!("`maintenance.zorder_fraction` must be above 0, or tables are sorted for ever");
         }
         let mut topics = BTreeSet::new();

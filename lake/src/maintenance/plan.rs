@@ -224,9 +224,9 @@ mod tests {
     fn a_row_is_rewritten_a_logarithmic_number_of_times() {
         let scope = Scope::Gradual { min_small_files: 8 };
         let (mut files, mut written, mut arrived) = (Vec::<u64>::new(), 0, 0);
-        for _ in 0..10_000 {
-            files.push(1);
-            arrived += 1;
+        for bytes in std::iter::repeat_n(1, 10_000) {
+            files.push(bytes);
+            arrived += bytes;
             for bin in packed(&files, 4096, scope) {
                 let bytes: u64 = bin.iter().filter_map(|index| files.get(*index)).sum();
                 written += bytes;

@@ -213,8 +213,7 @@ impl FileDecoder {
     fn corrupt(&self, path: &Path, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
         Error::CorruptFile {
             table: self.table.to_string(),
-            location: self.url.clone(),
-            file: path.to_string(),
+            file: format!("{}{path}", self.url),
             source,
         }
     }

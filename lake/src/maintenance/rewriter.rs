@@ -170,7 +170,6 @@ impl<'a> Rewriter<'a> {
         match known {
             Some(known) if known as u64 != rows => Err(Error::CorruptFile {
                 table: self.snapshot.table().to_string(),
-                location: self.reader.url.clone(),
                 file: bin.files.iter().map(|file| file.view.path()).take(1).collect(),
                 source: format!(
                     "with the {} files packed with it, it has {rows} rows, but the log says {known}",
