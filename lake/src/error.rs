@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use deltalake::DeltaTableError;
 
 use crate::catalog::TableFormat;
+use crate::storage::StoreFailure;
 
 /// The result of an operation on the lake.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -34,8 +35,18 @@ pub enum Error {
         reason: String,
     },
 
+    /// The file of certificates to trust cannot be used.
+    #[error("the certificates in `{path}` (storage.client.ca_file) cannot be used")]
+    Certificates {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
     /// The store did not do what we asked.
-    #[error("{action} at `{url}` failed")]
+    #[error("{action} at `{url}` failed{}", because(StoreFailure::of(source)))]
     Storage {
         /// The place.
         url: String,
@@ -57,7 +68,7 @@ pub enum Error {
     },
 
     /// The bucket cannot be created or looked up.
-    #[error("{action} bucket `{bucket}` at `{endpoint}` failed")]
+    #[error("{action} bucket `{bucket}` at `{endpoint}` failed{}", because(*failure))]
     Bucket {
         /// The bucket.
         bucket: String,
@@ -65,6 +76,8 @@ pub enum Error {
         endpoint: String,
         /// What we were doing.
         action: &'static str,
+        /// Why it failed, where that is known.
+        failure: Option<StoreFailure>,
         /// The answer of the S3 administration client.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -77,6 +90,24 @@ pub enum Error {
     ConditionalPutIgnored {
         /// The place.
         url: String,
+    },
+
+    /// The store answers, but not as a store must.
+    #[error("the store at `{url}` cannot be relied on: {what}")]
+    StoreUnreliable {
+        /// The place.
+        url: String,
+        /// What it did.
+        what: &'static str,
+    },
+
+    /// A rule of the bucket deletes objects of the lake.
+    #[error("lifecycle rule {rule} of bucket `{bucket}` destroys the tables of the lake")]
+    LifecycleDeletesTables {
+        /// The bucket.
+        bucket: String,
+        /// The rule, in words.
+        rule: String,
     },
 
     /// The name of a database or table is not allowed.
@@ -257,6 +288,13 @@ pub enum Error {
         root: String,
     },
 
+    /// A location outside the lake that the configuration does not allow.
+    #[error("location `{location}` is outside the lake, and nothing allows it")]
+    ExternalLocationNotAllowed {
+        /// The location as it was understood.
+        location: String,
+    },
+
     /// Delta refused or failed an operation on a table.
     #[error("{action} table `{table}` at `{location}`{} failed", at_version(*version))]
     Table {
@@ -417,12 +455,34 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns why a store failed, where it is the store's fault and the reason is known.
+    pub fn store_failure(&self) -> Option<StoreFailure> {
+        match self {
+            Self::Bucket { failure, .. } => *failure,
+            Self::Folder { .. } | Self::Certificates { .. } => None,
+            error => StoreFailure::of(error),
+        }
+    }
+
     /// Returns what to do about the error, where a remedy is known.
     pub fn hint(&self) -> Option<&'static str> {
+        if let Some(failure) = self.store_failure() {
+            return Some(failure.hint());
+        }
         match self {
             Self::InvalidStorageUrl { .. } => Some(
-                "use a folder, `file:///path`, `memory://` or `s3://bucket/prefix` as storage.url",
+                "use a folder, `file:///path`, `memory://`, `s3://bucket/prefix`, \
+                 `gs://bucket/prefix` or `az://container/prefix`",
             ),
+            Self::Certificates { .. } => {
+                Some("storage.client.ca_file names a PEM file that this user may read")
+            }
+            Self::ExternalLocationNotAllowed { .. } => {
+                Some("list the URL, or one above it, in storage.external_locations")
+            }
+            Self::LifecycleDeletesTables { .. } => {
+                Some("remove the rule, or limit it to a prefix outside the lake")
+            }
             Self::Storage { .. } => Some(
                 "check that the store is reachable and that the credentials may read and write",
             ),
@@ -465,6 +525,10 @@ impl Error {
             _ => None,
         }
     }
+}
+
+fn because(failure: Option<StoreFailure>) -> String {
+    failure.map_or_else(String::new, |failure| format!(": {failure}"))
 }
 
 fn did_you_mean(nearest: &[String]) -> String {

@@ -63,7 +63,7 @@ pub enum OpenTable {
     /// A table with a Delta log.
     Delta(LakeTable),
     /// A table of files without a log.
-    Files(ExternalTable),
+    Files(Box<ExternalTable>),
 }
 
 /// One lake: its storage, its catalog and its tables.
@@ -226,7 +226,7 @@ impl Lake {
             return Ok(OpenTable::Delta(self.delta_table(&entry).await?));
         }
         let table = ExternalTable::new(entry, partitions, self.storage.clone())?;
-        Ok(OpenTable::Files(table))
+        Ok(OpenTable::Files(Box::new(table)))
     }
 
     async fn delta_table(&self, entry: &TableEntry) -> Result<LakeTable> {
@@ -399,7 +399,13 @@ impl Lake {
         let pinned = self.pins().tables(now).await?;
         for dropped in self.catalog.claim_dropped(now, &pinned).await? {
             let name = dropped.entry.name.clone();
-            let url = self.storage.table_url(&dropped.entry.location)?;
+            let url = match self.storage.table_url(&dropped.entry.location) {
+                Ok(url) => url,
+                Err(error) => {
+                    warn!(table = %name, %error, "files of dropped table cannot be found");
+                    continue;
+                }
+            };
             if self.delete_files(&name, &url).await {
                 names.push(name);
                 gone.push(dropped);

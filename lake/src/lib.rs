@@ -24,7 +24,7 @@ pub use crate::error::{Error, Result};
 pub use crate::external::{ExternalTable, RepairMode, RepairSummary, TableFolder};
 pub use crate::lake::{Lake, LakeConfig, OpenTable, TableDefinition};
 pub use crate::maintenance::{Maintainer, MaintenanceConfig};
-pub use crate::storage::{S3Config, Storage, StorageConfig};
+pub use crate::storage::{S3Config, Storage, StorageConfig, StoreFailure};
 pub use crate::table::{
     AppendCommit, AppendOutcome, AsOf, CommitSummary, LakeTable, OffsetRange, PendingAppend,
     TableSnapshot, VersionLease,

@@ -1,4 +1,7 @@
-//! Layered configuration: defaults, then a TOML file, then `LAKEHOUSE__…` variables, then flags.
+//! Layered configuration: defaults, then the usual variables of the clouds, then a TOML file, then `LAKEHOUSE__…`
+//! variables, then flags.
+
+mod cloud_variables;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -176,15 +179,17 @@ impl Config {
     /// # Errors
     /// A file that is missing or not TOML, an unknown key, a value of the wrong type: each names the key.
     pub fn load(file: Option<&Path>) -> Result<Self> {
-        let mut layers = Figment::from(Serialized::defaults(Self::default()));
+        let mut ours = Figment::new();
         if let Some(path) = file {
             if !path.is_file() {
                 bail!("configuration file `{}` does not exist", path.display());
             }
-            layers = layers.merge(Toml::file_exact(path));
+            ours = ours.merge(Toml::file_exact(path));
         }
-        let mut config: Self = layers
-            .merge(Env::prefixed("LAKEHOUSE__").split("__"))
+        let ours = ours.merge(Env::prefixed("LAKEHOUSE__").split("__"));
+        let mut config: Self = Figment::from(Serialized::defaults(Self::default()))
+            .merge(Serialized::globals(cloud_variables::read(&ours)))
+            .merge(ours)
             .extract()
             .map_err(|error| anyhow::anyhow!("{error}"))
             .context("the configuration cannot be used")?;
@@ -273,7 +278,19 @@ impl Config {
 
 /// Hides values whose key says secret, and passwords inside URLs.
 fn redact(key: &str, value: &mut toml::Value) {
-    const SECRET_WORDS: [&str; 5] = ["secret", "password", "token", "credential", "private"];
+    const SECRET_WORDS: [&str; 9] = [
+        "secret",
+        "password",
+        "token",
+        "credential",
+        "private",
+        "access_key",
+        "account_key",
+        "customer_key",
+        "sas_key",
+    ];
+    // The name of a file, or of a key, gives nothing away.
+    let is_a_name = |key: &str| key.ends_with("_file") || key.ends_with("_id");
     match value {
         toml::Value::Table(table) => {
             for (key, value) in table.iter_mut() {
@@ -283,7 +300,9 @@ fn redact(key: &str, value: &mut toml::Value) {
         toml::Value::Array(values) => values.iter_mut().for_each(|value| redact(key, value)),
         toml::Value::String(text) => {
             let key = key.to_ascii_lowercase();
-            if !text.is_empty() && SECRET_WORDS.iter().any(|word| key.contains(word)) {
+            let is_secret =
+                SECRET_WORDS.iter().any(|word| key.contains(word)) || key == "service_account_key";
+            if !text.is_empty() && is_secret && !is_a_name(&key) {
                 "***".clone_into(text);
             } else if let Ok(mut url) = url::Url::parse(text)
                 && url.password().is_some()
@@ -305,12 +324,26 @@ mod tests {
         let mut config = Config::default();
         config.storage.s3.secret_access_key = Some("hush".to_owned());
         config.storage.s3.endpoint = Some("https://user:hush@s3.example/".to_owned());
+        config.storage.s3.session_token = Some("hush".to_owned());
+        config
+            .storage
+            .s3
+            .options
+            .extend([("aws_sse_customer_key_base64".to_owned(), "hush".to_owned())]);
+        config.storage.gcs.service_account_key = Some("hush".to_owned());
+        config.storage.azure.access_key = Some("hush".to_owned());
+        config.storage.azure.sas_token = Some("hush".to_owned());
+        config.storage.azure.client_secret = Some("hush".to_owned());
+        config.storage.s3.access_key_id = Some("AKIA-shown".to_owned());
+        config.storage.gcs.credentials_file = Some("/etc/shown.json".into());
         config.mongodb.uri = "mongodb://user:hush@db.example/x".to_owned();
         let password = ("sasl.password".to_owned(), "hush".to_owned());
         config.kafka.client.extend([password]);
         let text = config.to_redacted_toml().unwrap();
         assert!(!text.contains("hush"), "{text}");
-        assert!(text.contains("s3.example") && text.contains("db.example"));
+        for shown in ["s3.example", "db.example", "AKIA-shown", "/etc/shown.json"] {
+            assert!(text.contains(shown), "{shown} is missing in {text}");
+        }
     }
 
     #[test]

@@ -344,11 +344,10 @@ impl Catalog {
             match self.log.put(&entry).await? {
                 PutOutcome::Written => {
                     let (change, subject) = entry.change.subject();
-                    info!(
-                        sequence = entry.sequence,
-                        change, subject, "catalog changed"
-                    );
-                    self.snapshot_if_due(entry.sequence).await;
+                    let sequence = entry.sequence;
+                    info!(sequence, change, subject, "catalog changed");
+                    self.remember(entry).await;
+                    self.snapshot_if_due(sequence).await;
                     return Ok(());
                 }
                 PutOutcome::Lost => backoff::pause(attempt).await,

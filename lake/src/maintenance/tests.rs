@@ -454,27 +454,6 @@ async fn a_retention_below_the_minimum_is_refused() {
 }
 
 #[tokio::test]
-async fn vacuum_leaves_the_files_of_tables_inside_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let (lake, outer) = new_lake(&folder.path().display().to_string(), &[]).await;
-    append_files(&outer, 0..1).await;
-    let entry = lake.catalog().table(&name()).await.unwrap();
-    let inner = crate::catalog::TableEntry {
-        name: TableName::new("db", "inner").unwrap(),
-        location: format!("{}/inner", entry.location),
-        ..entry
-    };
-    lake.catalog().register_table(inner).await.unwrap();
-    let inside = outer.url().to_file_path().unwrap().join("inner");
-    std::fs::create_dir(&inside).unwrap();
-    std::fs::write(inside.join("x.parquet"), "x").unwrap();
-    tokio::time::sleep(Duration::from_millis(5)).await;
-    let done = vacuum_all(&maintainer(&lake), &outer, Mode::Run).await;
-    assert_eq!(done.files, 0);
-    assert!(inside.join("x.parquet").exists());
-}
-
-#[tokio::test]
 async fn log_clean_up_keeps_time_travel_within_the_retention_and_pins() {
     let folder = tempfile::tempdir().unwrap();
     let url = folder.path().display().to_string();

@@ -1,68 +1,16 @@
-use async_trait::async_trait;
-use futures::stream::BoxStream;
+use std::time::{Duration, Instant};
+
 use object_store::memory::InMemory;
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStoreExt,
-    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-};
+use object_store::{ObjectStoreExt, PutPayload};
 
 use super::*;
 
-/// A store like some S3 look-alikes: it accepts `If-None-Match: *` and ignores it.
-#[derive(Debug, Default)]
-struct IgnoresConditions(InMemory);
+mod clouds;
+mod flawed;
+mod metrics;
+mod scripted;
 
-impl std::fmt::Display for IgnoresConditions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("IgnoresConditions")
-    }
-}
-
-type StoreResult<T> = object_store::Result<T>;
-
-#[async_trait]
-impl ObjectStore for IgnoresConditions {
-    async fn put_opts(
-        &self,
-        location: &Path,
-        payload: PutPayload,
-        mut options: PutOptions,
-    ) -> StoreResult<PutResult> {
-        options.mode = PutMode::Overwrite;
-        self.0.put_opts(location, payload, options).await
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        location: &Path,
-        options: PutMultipartOptions,
-    ) -> StoreResult<Box<dyn MultipartUpload>> {
-        self.0.put_multipart_opts(location, options).await
-    }
-
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
-        self.0.get_opts(location, options).await
-    }
-
-    fn delete_stream(
-        &self,
-        locations: BoxStream<'static, StoreResult<Path>>,
-    ) -> BoxStream<'static, StoreResult<Path>> {
-        self.0.delete_stream(locations)
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
-        self.0.list(prefix)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
-        self.0.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
-        self.0.copy_opts(from, to, options).await
-    }
-}
+use self::flawed::{Flaw, Flawed};
 
 /// Returns a fresh place in the S3 store that the environment names, to run the suites on it too:
 /// `LAKEHOUSE_TEST_S3_ENDPOINT=http://127.0.0.1:9000`, and `.._ACCESS_KEY` and `.._SECRET_KEY`
@@ -90,6 +38,7 @@ pub(crate) fn s3_config(prefix: &str) -> Option<StorageConfig> {
     Some(StorageConfig {
         url: format!("s3://lakehouse-test/{prefix}-{run}/lake"),
         s3,
+        ..StorageConfig::default()
     })
 }
 
@@ -101,7 +50,7 @@ async fn a_missing_bucket_is_an_error_unless_it_is_to_be_created() {
     config.url = format!("s3://lakehouse-{}", uuid::Uuid::new_v4().simple());
     config.s3.create_bucket = false;
     let error = Storage::open(&config).await.unwrap_err();
-    assert!(matches!(&error, Error::Storage { .. }), "{error:?}");
+    assert_eq!(error.store_failure(), Some(StoreFailure::BucketMissing));
     assert!(error.to_string().contains(&config.url), "{error}");
     config.s3.create_bucket = true;
     Storage::open(&config).await.unwrap();
@@ -110,7 +59,7 @@ async fn a_missing_bucket_is_an_error_unless_it_is_to_be_created() {
 
 #[tokio::test]
 async fn a_store_that_lets_the_second_conditional_put_win_is_refused() {
-    let store = Arc::new(IgnoresConditions::default());
+    let store = Arc::new(Flawed::new(Flaw::IgnoresConditions));
     let url = Url::parse("memory://careless/").unwrap();
     let error = Storage::over_store(url, store).await.unwrap_err();
     assert!(matches!(&error, Error::ConditionalPutIgnored { url } if url == "memory://careless/"));
@@ -217,8 +166,8 @@ async fn urls_that_name_no_lake_are_refused() {
     }
 }
 
-#[test]
-fn an_s3_url_is_a_bucket_and_a_prefix() {
+#[tokio::test]
+async fn an_s3_url_is_a_bucket_and_a_prefix() {
     let parsed = Location::parse("s3://bucket/a/b/").unwrap();
     assert_eq!(
         parsed,
@@ -227,13 +176,17 @@ fn an_s3_url_is_a_bucket_and_a_prefix() {
             prefix: "a/b".into()
         }
     );
-    let (url, _) = parsed.open(&S3Config::default()).unwrap();
-    assert_eq!(url.as_str(), "s3://bucket/a/b/");
-    let (url, _) = Location::parse("s3://bucket")
-        .unwrap()
-        .open(&S3Config::default())
-        .unwrap();
-    assert_eq!(url.as_str(), "s3://bucket/");
+    let mut config = StorageConfig::default();
+    config.s3.region = Some("eu-west-1".to_owned());
+    for (asked, url) in [
+        ("s3://bucket/a/b/", "s3://bucket/a/b/"),
+        ("s3a://bucket/a", "s3://bucket/a/"),
+        ("s3://bucket", "s3://bucket/"),
+    ] {
+        let opened = Location::parse(asked).unwrap().open(&config).await.unwrap();
+        assert_eq!(opened.url.as_str(), url);
+        assert_eq!(opened.s3.unwrap().region.name(), "eu-west-1");
+    }
 }
 
 #[tokio::test]
@@ -265,26 +218,55 @@ async fn an_unknown_s3_option_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn creating_a_bucket_without_keys_is_refused() {
+async fn an_option_with_a_key_of_its_own_is_refused_with_that_key() {
     let mut config = StorageConfig::for_url("s3://bucket/");
-    config.s3.create_bucket = true;
+    config
+        .s3
+        .options
+        .insert("aws_region".to_owned(), "eu-west-1".to_owned());
     let error = Storage::open(&config).await.unwrap_err();
-    assert!(error.to_string().contains("create_bucket"));
+    assert!(error.to_string().contains("storage.s3.region"), "{error}");
 }
 
 #[tokio::test]
-async fn an_unreachable_bucket_is_one_clear_line() {
+async fn a_machine_without_credentials_is_told_so() {
+    let mut config = unreachable_bucket();
+    config.s3.access_key_id = None;
+    config.s3.secret_access_key = None;
+    config.client.max_retries = 0;
+    let metadata = "http://127.0.0.1:9".to_owned();
+    config
+        .s3
+        .options
+        .insert("aws_metadata_endpoint".to_owned(), metadata);
+    let error = Storage::open(&config).await.unwrap_err();
+    assert_eq!(
+        error.store_failure(),
+        Some(StoreFailure::CredentialsMissing),
+        "{error:?}"
+    );
+    assert!(error.hint().unwrap().contains("access_key_id"));
+}
+
+/// Port 9 (discard) is not served here, and connecting to it fails at once.
+fn unreachable_bucket() -> StorageConfig {
     let mut config = StorageConfig::for_url("s3://bucket/lake");
-    // Port 9 (discard) is not served here, and connecting to it fails at once.
     config.s3.endpoint = Some("http://127.0.0.1:9".to_owned());
+    config.s3.region = Some("us-east-1".to_owned());
     config.s3.allow_http = true;
     config.s3.access_key_id = Some("key".to_owned());
     config.s3.secret_access_key = Some("secret".to_owned());
     config.s3.create_bucket = true;
+    config
+}
+
+#[tokio::test]
+async fn an_unreachable_bucket_is_one_clear_line() {
+    let mut config = unreachable_bucket();
     let error = Storage::open(&config).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "looking for bucket `bucket` at `http://127.0.0.1:9` failed"
+        "looking for bucket `bucket` at `http://127.0.0.1:9` failed: the store cannot be reached"
     );
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(
@@ -292,6 +274,209 @@ async fn an_unreachable_bucket_is_one_clear_line() {
         "{cause}"
     );
     assert!(error.hint().is_some());
+
+    config.s3.region = None;
+    let error = Storage::open(&config).await.unwrap_err().to_string();
+    assert!(error.starts_with("asking for the region of bucket `bucket`"));
+}
+
+#[tokio::test]
+async fn retries_end_in_bounded_time() {
+    let mut config = unreachable_bucket();
+    config.s3.create_bucket = false;
+    config.client.max_retries = 1000;
+    config.client.retry_timeout = Duration::from_millis(300);
+    config.client.longest_backoff = Duration::from_millis(60);
+    let begin = Instant::now();
+    let error = Storage::open(&config).await.unwrap_err();
+    assert_eq!(error.store_failure(), Some(StoreFailure::Unreachable));
+    assert!(begin.elapsed() < Duration::from_secs(5));
+    assert!(error.to_string().contains("s3://bucket/lake/"), "{error}");
+}
+
+#[tokio::test]
+async fn pauses_and_timeouts_that_make_no_sense_are_refused_by_name() {
+    let client = ClientConfig::default;
+    let wrong = [
+        (
+            "first_backoff",
+            ClientConfig {
+                first_backoff: Duration::ZERO,
+                ..client()
+            },
+        ),
+        (
+            "longest_backoff",
+            ClientConfig {
+                longest_backoff: Duration::from_millis(1),
+                ..client()
+            },
+        ),
+        (
+            "request_timeout",
+            ClientConfig {
+                request_timeout: Duration::ZERO,
+                ..client()
+            },
+        ),
+    ];
+    for (name, client) in wrong {
+        let config = StorageConfig {
+            client,
+            ..unreachable_bucket()
+        };
+        let error = Storage::open(&config).await.unwrap_err();
+        assert!(matches!(error, Error::StorageOptionRefused { .. }));
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn certificates_that_cannot_be_used_are_refused_with_their_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let not_pem = folder.path().join("not.pem");
+    std::fs::write(&not_pem, "no certificate").unwrap();
+    let broken = folder.path().join("broken.pem");
+    let text = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    std::fs::write(&broken, text).unwrap();
+    for file in [folder.path().join("absent.pem"), not_pem, broken.clone()] {
+        let mut config = unreachable_bucket();
+        config.client.ca_file = Some(file.clone());
+        let error = Storage::open(&config).await.unwrap_err();
+        assert!(
+            matches!(error, Error::Certificates { .. }) || file == broken,
+            "{error:?}"
+        );
+        assert!(!matches!(error, Error::Bucket { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_checked_memory_passes_and_is_left_empty() {
+    let config = StorageConfig::for_url("memory://checked");
+    let storage = Storage::open(&config).await.unwrap();
+    let checks = check_up(&config).await;
+    assert_eq!(checks.len(), 8, "{checks:?}");
+    assert!(
+        checks.iter().all(|check| check.starts_with("ok ")),
+        "{checks:?}"
+    );
+    let left: Vec<_> = storage
+        .object_store()
+        .list(None)
+        .try_collect()
+        .await
+        .unwrap();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_checked_folder_is_as_before() {
+    let parent = tempfile::tempdir().unwrap();
+    let entries = || std::fs::read_dir(parent.path()).unwrap().count();
+    let folder = parent.path().join("new/lake");
+    let config = StorageConfig::for_url(folder.display().to_string());
+    let checks = check_up(&config).await;
+    assert!(
+        checks.iter().all(|check| check.starts_with("ok ")),
+        "{checks:?}"
+    );
+    assert_eq!(entries(), 0, "a folder that was not there is not there");
+
+    std::fs::create_dir_all(folder.join("db")).unwrap();
+    check_up(&config).await;
+    let left: Vec<_> = std::fs::read_dir(&folder).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_looks_before_it_writes_is_found_out_by_puts_at_once() {
+    let checks = check_up_flawed(Flaw::LooksThenWrites).await;
+    assert!(checks[0].starts_with("ok a second put"), "{checks:?}");
+    assert!(
+        checks[1].contains("let a second conditional put"),
+        "{checks:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_list_what_it_has_is_found_out() {
+    let checks = check_up_flawed(Flaw::ListsNothing).await;
+    let found = checks.iter().find(|check| check.contains("is not listed"));
+    assert!(found.is_some(), "{checks:?}");
+}
+
+#[tokio::test]
+async fn a_bucket_is_checked_with_its_rules_and_left_empty() {
+    let Some(config) = s3_config("doctor") else {
+        return;
+    };
+    let storage = Storage::open(&config).await.unwrap();
+    let checks = check_up(&config).await;
+    assert!(
+        checks.iter().all(|check| !check.starts_with("NO")),
+        "{checks:?}"
+    );
+    for part in ["region: ", "versioning: ", "lifecycle rule"] {
+        assert!(
+            checks.iter().any(|check| check.contains(part)),
+            "{part}: {checks:?}"
+        );
+    }
+    let left: Vec<_> = storage
+        .object_store()
+        .list(None)
+        .try_collect()
+        .await
+        .unwrap();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_access_denied() {
+    let Some(mut config) = s3_config("denied") else {
+        return;
+    };
+    Storage::open(&config).await.unwrap();
+    config.s3.secret_access_key = Some("wrong".to_owned());
+    for create in [true, false] {
+        config.s3.create_bucket = create;
+        let error = Storage::open(&config).await.unwrap_err();
+        assert_eq!(
+            error.store_failure(),
+            Some(StoreFailure::AccessDenied),
+            "{error:?}"
+        );
+    }
+}
+
+/// Returns the findings as lines.
+async fn check_up(config: &StorageConfig) -> Vec<String> {
+    let mut lines = Vec::new();
+    Storage::check_up(config, &mut |finding| lines.push(line(&finding))).await;
+    lines
+}
+
+async fn check_up_flawed(flaw: Flaw) -> Vec<String> {
+    let checkup = checkup::Checkup {
+        root: Url::parse("memory://flawed/").unwrap(),
+        store: Arc::new(Flawed::new(flaw)),
+        folder: Path::default(),
+        disk: None,
+        bucket: None,
+    };
+    let mut lines = Vec::new();
+    checkup.run(&mut |finding| lines.push(line(&finding))).await;
+    lines
+}
+
+fn line(finding: &Finding) -> String {
+    let check = &finding.check;
+    match &finding.verdict {
+        Verdict::Passed => format!("ok {check}"),
+        Verdict::Noted => format!("-- {check}"),
+        Verdict::Failed(error) => format!("NO {check}: {error}"),
+    }
 }
 
 #[test]
@@ -299,6 +484,21 @@ fn secrets_are_not_in_the_debug_output() {
     let config = S3Config {
         secret_access_key: Some("hush-hush".into()),
         ..S3Config::default()
+    };
+    assert!(!format!("{config:?}").contains("hush-hush"));
+    let secret = || Some("hush-hush".to_owned());
+    let config = StorageConfig {
+        gcs: GcsConfig {
+            service_account_key: secret(),
+            ..GcsConfig::default()
+        },
+        azure: AzureConfig {
+            access_key: secret(),
+            sas_token: secret(),
+            client_secret: secret(),
+            ..AzureConfig::default()
+        },
+        ..StorageConfig::default()
     };
     assert!(!format!("{config:?}").contains("hush-hush"));
 }
@@ -334,4 +534,71 @@ async fn a_location_is_inside_the_lake_or_refused() {
             assert!(url.as_str().starts_with("memory://inside/"), "{outside}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_location_outside_the_lake_must_be_listed() {
+    let disk = tempfile::tempdir().unwrap();
+    let path = |name: &str| disk.path().join(name).display().to_string();
+    std::fs::create_dir_all(path("exports/2013")).unwrap();
+    std::fs::create_dir_all(path("private")).unwrap();
+    std::fs::write(path("exports/2013/a.csv"), "x").unwrap();
+    std::os::unix::fs::symlink(path("private"), path("exports/link")).unwrap();
+    let config = StorageConfig {
+        external_locations: vec![path("exports"), "memory://landing/raw".to_owned()],
+        ..StorageConfig::for_url(path("lake"))
+    };
+    let storage = Storage::open(&config).await.unwrap();
+
+    let url = storage.external_url(&path("exports/2013")).unwrap();
+    let store = storage.external_store(&url).await.unwrap();
+    let file = object_path(&url).unwrap().join("a.csv");
+    assert_eq!(store.get(&file).await.unwrap().bytes().await.unwrap(), "x");
+    // The lake's own store is of the whole disk, too: one is enough.
+    assert!(Arc::ptr_eq(&store, &storage.inner.root_store));
+
+    let inside = storage.root_url().join("db/table/").unwrap();
+    assert_eq!(storage.external_url(inside.as_str()).unwrap(), inside);
+
+    let landing = Url::parse("memory://landing/raw/a/").unwrap();
+    let one = storage.external_store(&landing).await.unwrap();
+    let other = storage.external_store(&landing).await.unwrap();
+    assert!(Arc::ptr_eq(&one, &other));
+
+    for refused in [
+        path("private"),
+        path("exports2"),
+        path("exports/../private"),
+        path("exports/link"),
+        "/etc".to_owned(),
+        "file:///etc/".to_owned(),
+        "memory://landing/rawer".to_owned(),
+        "s3://landing/raw".to_owned(),
+    ] {
+        let error = storage.external_url(&refused).unwrap_err();
+        assert!(
+            matches!(error, Error::ExternalLocationNotAllowed { .. }),
+            "{refused}: {error}"
+        );
+        assert!(error.hint().unwrap().contains("storage.external_locations"));
+    }
+    let error = storage.external_url("exports/2013").unwrap_err();
+    assert!(matches!(error, Error::InvalidStorageUrl { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn nothing_outside_the_lake_is_allowed_by_default() {
+    let storage = Storage::open(&StorageConfig::for_url("memory://closed"))
+        .await
+        .unwrap();
+    let url = Url::parse("file:///tmp/").unwrap();
+    let error = storage.external_store(&url).await.unwrap_err();
+    assert!(matches!(error, Error::ExternalLocationNotAllowed { .. }));
+    let error = Storage::open(&StorageConfig {
+        external_locations: vec!["ftp://host/".to_owned()],
+        ..StorageConfig::for_url("memory://closed")
+    })
+    .await
+    .unwrap_err();
+    assert!(error.to_string().contains("ftp://host/"), "{error}");
 }

@@ -165,7 +165,7 @@ impl LakeSchema {
             OpenTable::Files(_) if as_of != AsOf::Latest => Err(Error::NotSupported {
                 what: format!("FOR … AS OF on `{name}`, which has no versions"),
             }),
-            OpenTable::Files(table) => Ok(Arc::new(ExternalProvider::new(table)?)),
+            OpenTable::Files(table) => Ok(Arc::new(ExternalProvider::new(*table)?)),
         }
     }
 }

@@ -133,3 +133,22 @@ async fn quotes_in_literals_survive_every_rewrite() {
         assert!(rows.contains("it's"), "{sql}: {rows}");
     }
 }
+
+#[tokio::test]
+async fn an_external_table_is_shown_as_it_would_be_created() {
+    let engine = with_rows().await;
+    let create = "CREATE EXTERNAL TABLE lake.s.f (\n   a array<string> COMMENT 'it''s',\n   b decimal(10,2)\n)\n\
+                  COMMENT 'files'\n\
+                  PARTITIONED BY (\n   year int\n)\n\
+                  STORED AS PARQUET\n\
+                  LOCATION 'files/f'\n\
+                  TBLPROPERTIES ('steward' = 'ops')";
+    engine.collect(create).await.unwrap();
+    let shown = engine.collect("SHOW CREATE TABLE lake.s.f").await.unwrap();
+    let shown = arrow::util::display::array_value_to_string(shown[0].column(0), 0).unwrap();
+    assert_eq!(shown, create);
+    let again = shown.replace("lake.s.f", "lake.s.g");
+    engine.collect(&again).await.unwrap();
+    let plan = text(&engine, "EXPLAIN SELECT * FROM lake.s.g WHERE year = 2013").await;
+    assert!(plan.contains("EmptyExec"), "{plan}");
+}

@@ -158,7 +158,9 @@ fn of_lake(lake: &lake::Error) -> TrinoError {
         E::DroppedTableNotFound { .. } => user(46, "TABLE_NOT_FOUND", lake.to_string()),
         E::PartitionNotFound { .. } => user(5, "NOT_FOUND", lake.to_string()),
         E::PartitionAlreadyExists { .. } => user(12, "ALREADY_EXISTS", lake.to_string()),
-        E::LocationTaken { .. } | E::LocationOutsideLake { .. } => {
+        E::LocationTaken { .. }
+        | E::LocationOutsideLake { .. }
+        | E::ExternalLocationNotAllowed { .. } => {
             user(18, "INVALID_TABLE_PROPERTY", lake.to_string())
         }
         E::InvalidPartition { .. } | E::InvalidHiveType { .. } => {

@@ -77,6 +77,17 @@ impl Door for EngineDoor {
     }
 }
 
+/// Returns an error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
+}
+
 fn output(rows: Vec<Vec<String>>, columns: usize) -> DBOutput<DefaultColumnType> {
     DBOutput::Rows {
         types: vec![DefaultColumnType::Any; columns],
@@ -90,7 +101,7 @@ impl AsyncDB for EngineDoor {
     type ColumnType = DefaultColumnType;
 
     async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failure> {
-        let failure = |error: query::Error| Failure(format!("{error:?}"));
+        let failure = |error: query::Error| Failure(chain(&error));
         let result = self.engine.run(sql, &self.session).await.map_err(failure)?;
         self.session.apply(&result.effects);
         let columns = result.schema.fields().len();
@@ -98,7 +109,7 @@ impl AsyncDB for EngineDoor {
             .rows
             .try_collect()
             .await
-            .map_err(|error| Failure(error.to_string()))?;
+            .map_err(|error| Failure(chain(&error)))?;
         if columns == 0 {
             return Ok(DBOutput::StatementComplete(
                 result.update_count.unwrap_or(0),

@@ -1,14 +1,12 @@
 //! `lakehouse doctor`: is each part reachable, and does the storage keep the promises commits rest on?
 
 use std::io::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, bail};
 use clap::Args;
-use futures::TryStreamExt;
+use lake::storage::{Finding, Verdict};
 use lake::{Storage, StorageConfig};
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 use ::ingest::KafkaConfig;
 use ::ingest::pipeline::cluster_id;
@@ -18,68 +16,147 @@ use super::Common;
 use crate::config::Config;
 use crate::embedded::Endpoints;
 
-const MEBIBYTE: usize = 1 << 20;
-
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   lakehouse doctor
-  lakehouse doctor --store s3://flights/lake")]
+  lakehouse doctor --store s3://flights/lake
+  lakehouse doctor --store file:///srv/lake")]
 pub(super) struct DoctorArgs {
-    /// Check this store instead of the configured one; S3 settings are taken from the configuration
+    /// Check this store, and nothing else, with the settings of the configuration; leaves nothing behind
     #[arg(long, value_name = "URL")]
     store: Option<String>,
 }
 
 pub(super) async fn run(common: &Common, args: DoctorArgs) -> Result<()> {
     let config = common.load_quiet()?;
-    let storage = match args.store {
-        Some(url) => StorageConfig {
+    let mut page = Page::default();
+    if let Some(url) = args.store {
+        let storage = StorageConfig {
             url,
-            ..config.storage.clone()
-        },
-        None => config.effective_storage(),
-    };
-    let mut out = std::io::stdout().lock();
-    let begin = Instant::now();
-    // Opening creates the folder or bucket and probes put-if-absent.
-    let opened = Storage::open(&storage)
-        .await
-        .context("the storage cannot be used")?;
-    writeln!(
-        out,
-        "ok  {:<44} {:>8.1} ms",
-        opened.root_url().as_str(),
-        millis(begin)
-    )?;
-    writeln!(out, "ok  a second put of one key is refused")?;
+            ..config.storage
+        };
+        page.check_store(&storage).await;
+        return page.finish();
+    }
+    page.check_store(&config.effective_storage()).await;
+    page.check_kafka(&config).await?;
+    page.check_mongodb(&config).await?;
+    page.finish()
+}
 
-    let store = opened.object_store();
-    let key = Path::from(format!("_probe/doctor-{}", std::process::id()));
-    let outcome = round_trips(store.as_ref(), &key, &mut out).await;
-    let _ = store.delete(&key).await;
-    outcome?;
+/// What is printed, and how many checks failed so far.
+#[derive(Debug, Default)]
+struct Page {
+    checks: usize,
+    failed: usize,
+}
 
-    let begin = Instant::now();
-    if let Some(brokers) = brokers(&config)? {
+impl Page {
+    async fn check_store(&mut self, storage: &StorageConfig) {
+        let mut tell = |finding| self.finding(finding);
+        Storage::check_up(storage, &mut tell).await;
+    }
+
+    fn finding(&mut self, finding: Finding) {
+        let Finding {
+            check,
+            elapsed,
+            verdict,
+        } = finding;
+        match verdict {
+            Verdict::Passed => self.passed(&check, elapsed),
+            Verdict::Noted => print(&format!("--  {check}")),
+            Verdict::Failed(error) => {
+                let hint = error.hint();
+                self.failed(&check, elapsed, &error.into(), hint);
+            }
+        }
+    }
+
+    async fn check_kafka(&mut self, config: &Config) -> Result<()> {
+        let begin = Instant::now();
+        let Some(brokers) = brokers(config)? else {
+            print("--  Kafka: embedded, runs with `lakehouse up`");
+            return Ok(());
+        };
         let kafka = KafkaConfig {
             brokers,
             client: config.kafka.client.clone(),
         };
-        let cluster = cluster_id(&kafka, config.ingest.broker_timeout).await?;
-        let address = format!("Kafka {} (cluster {cluster})", kafka.brokers);
-        writeln!(out, "ok  {address:<44} {:>8.1} ms", millis(begin))?;
-    } else {
-        writeln!(out, "--  Kafka: embedded, runs with `lakehouse up`")?;
+        match cluster_id(&kafka, config.ingest.broker_timeout).await {
+            Ok(cluster) => {
+                let check = format!("Kafka {} (cluster {cluster})", kafka.brokers);
+                self.passed(&check, begin.elapsed());
+            }
+            Err(error) => {
+                let check = format!("Kafka {}", kafka.brokers);
+                self.failed(&check, begin.elapsed(), &error.into(), None);
+            }
+        }
+        Ok(())
     }
 
-    let begin = Instant::now();
-    if let Some(mongodb) = mongodb(&config)? {
-        PredictionStore::connect(&mongodb).await?.ping().await?;
-        writeln!(out, "ok  {:<44} {:>8.1} ms", "MongoDB", millis(begin))?;
-    } else {
-        writeln!(out, "--  MongoDB: embedded, runs with `lakehouse up`")?;
+    async fn check_mongodb(&mut self, config: &Config) -> Result<()> {
+        let begin = Instant::now();
+        let Some(mongodb) = mongodb(config)? else {
+            print("--  MongoDB: embedded, runs with `lakehouse up`");
+            return Ok(());
+        };
+        let answer = async { PredictionStore::connect(&mongodb).await?.ping().await };
+        match answer.await {
+            Ok(()) => self.passed("MongoDB", begin.elapsed()),
+            Err(error) => self.failed("MongoDB", begin.elapsed(), &error.into(), None),
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn passed(&mut self, check: &str, elapsed: Duration) {
+        self.checks += 1;
+        print(&line("ok", check, elapsed));
+    }
+
+    fn failed(
+        &mut self,
+        check: &str,
+        elapsed: Duration,
+        error: &anyhow::Error,
+        hint: Option<&str>,
+    ) {
+        self.checks += 1;
+        self.failed += 1;
+        print(&line("NO", check, elapsed));
+        let mut said = String::new();
+        for cause in error.chain() {
+            // Stores answer in XML of several lines.
+            let text = cause.to_string().replace('\n', " ");
+            if !said.contains(&text) {
+                print(&format!("      {text}"));
+                said.push_str(&text);
+            }
+        }
+        if let Some(hint) = hint.or_else(|| super::hint(error)) {
+            print(&format!("      hint: {hint}"));
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        if self.failed > 0 {
+            bail!("{} of {} checks failed", self.failed, self.checks);
+        }
+        Ok(())
+    }
+}
+
+fn line(mark: &str, check: &str, elapsed: Duration) -> String {
+    let millis = elapsed.as_secs_f64() * 1000.0;
+    format!("{mark}  {check:<52} {millis:>9.1} ms")
+}
+
+/// Prints each line when it is known: a check may take its time.
+fn print(line: &str) {
+    // A reader that has gone away has seen what it wanted; the exit code still tells the rest.
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
 /// Returns the configured brokers, or those of the house that runs on the data folder.
@@ -100,58 +177,4 @@ fn mongodb(config: &Config) -> Result<Option<MongoConfig>> {
         mongodb.uri = endpoints.mongodb;
     }
     Ok(Some(mongodb))
-}
-
-async fn round_trips(store: &dyn ObjectStore, key: &Path, out: &mut impl Write) -> Result<()> {
-    let begin = Instant::now();
-    let mut upload = store
-        .put_multipart(key)
-        .await
-        .context("cannot start a multipart upload")?;
-    for byte in [1_u8, 2] {
-        // Services refuse parts below 5 MiB, except the last.
-        upload
-            .put_part(PutPayload::from(vec![byte; 6 * MEBIBYTE]))
-            .await
-            .context("cannot upload a part")?;
-    }
-    upload
-        .complete()
-        .await
-        .context("cannot complete a multipart upload")?;
-    writeln!(
-        out,
-        "ok  {:<44} {:>8.1} ms",
-        "12 MiB in two parts",
-        millis(begin)
-    )?;
-
-    let begin = Instant::now();
-    let border = 6 * MEBIBYTE as u64;
-    let bytes = store
-        .get_range(key, border - 2..border + 2)
-        .await
-        .context("cannot read a range")?;
-    ensure!(
-        bytes.as_ref() == [1, 1, 2, 2],
-        "a ranged read returned other bytes than were written"
-    );
-    writeln!(out, "ok  {:<44} {:>8.1} ms", "ranged read", millis(begin))?;
-
-    let begin = Instant::now();
-    let listed: Vec<_> = store
-        .list(Some(&Path::from("_probe")))
-        .try_collect()
-        .await
-        .context("cannot list")?;
-    ensure!(
-        listed.iter().any(|object| object.location == *key),
-        "the object just written is not listed"
-    );
-    writeln!(out, "ok  {:<44} {:>8.1} ms", "list", millis(begin))?;
-    Ok(())
-}
-
-fn millis(begin: Instant) -> f64 {
-    begin.elapsed().as_secs_f64() * 1000.0
 }

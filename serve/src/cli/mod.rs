@@ -209,6 +209,13 @@ fn is_internal(error: &anyhow::Error) -> bool {
 }
 
 fn hint(error: &anyhow::Error) -> Option<&'static str> {
+    let known = error.chain().find_map(|cause| {
+        let error = cause.downcast_ref::<lake::Error>()?;
+        error.hint()
+    });
+    if known.is_some() {
+        return known;
+    }
     let text = format!("{error:#}").to_lowercase();
     let knows = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if knows(&["address already in use"]) {

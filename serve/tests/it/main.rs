@@ -9,6 +9,7 @@
 mod end_to_end;
 mod house;
 mod kill;
+mod object_stores;
 mod sandbox;
 mod tidy;
 mod trino_python;
