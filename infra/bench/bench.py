@@ -4,11 +4,13 @@
   infra/bench/bench.py first-prediction   empty folder -> first answered prediction, peak memory
   infra/bench/bench.py latency            request -> stored prediction, 1,000 requests one after another
   infra/bench/bench.py history            rows/s of a history load against Python deltalake + pyarrow
+  infra/bench/bench.py compaction         10,000 files of 1,000 rows into few, against Python deltalake's optimize.compact()
 
-Needs `cargo build --release` first; `history` needs `pip install deltalake pyarrow`.
+Needs `cargo build --release` first; `history` and `compaction` need `pip install deltalake pyarrow`.
 LAKEHOUSE_BIN names another binary.
 """
 import argparse
+import glob
 import http.client
 import json
 import os
@@ -149,12 +151,76 @@ def history(runs):
           f"rows per CPU second: {cpu:.2f} x; ours includes the start of a process, theirs does not")
 
 
+def small_files(folder, files, rows):
+    """Writes a Delta table of `files` files with `rows` flights each, in one commit."""
+    import pyarrow.parquet
+    from deltalake import convert_to_deltalake
+    os.makedirs(folder)
+    flights = pyarrow.parquet.read_table(os.path.join(DATA, "flights.parquet"))
+    for number in range(files):
+        begin = number * rows % (flights.num_rows - rows)
+        path = os.path.join(folder, f"part-{number:05}.parquet")
+        pyarrow.parquet.write_table(flights.slice(begin, rows), path, compression="zstd")
+    convert_to_deltalake(folder)
+
+
+def rows_of(folder):
+    """Returns the number of rows and the sum of a column, which no rewriting may change."""
+    import pyarrow.compute
+    from deltalake import DeltaTable
+    table = DeltaTable(folder).to_pyarrow_table(columns=["distance"])
+    return table.num_rows, pyarrow.compute.sum(table["distance"]).as_py()
+
+
+def compaction(runs, files=10_000, rows=1_000):
+    from deltalake import DeltaTable
+    ours, theirs, memory = [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        original = os.path.join(folder, "original")
+        small_files(original, files, rows)
+        expected = rows_of(original)
+        lake = os.path.join(folder, "lake")
+        environment = {**os.environ, "LAKEHOUSE__STORAGE__URL": lake}
+        for run in range(runs):
+            shutil.rmtree(lake, ignore_errors=True)
+            script = "CREATE SCHEMA lake.bench; CREATE TABLE lake.bench.flights (replaced integer)"
+            subprocess.run([BINARY, "sql", "-e", script], env=environment, check=True, capture_output=True)
+            table, = glob.glob(os.path.join(lake, "bench", "flights-*"))
+            shutil.rmtree(table)
+            shutil.copytree(original, table)
+            os.sync()
+            command = [BINARY, "table", "optimize", "bench.flights"]
+            begin = time.monotonic()
+            process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+            out, _ = process.communicate()
+            ours.append(time.monotonic() - begin)
+            memory.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+            if process.returncode or rows_of(table) != expected:
+                sys.exit(f"`table optimize` went wrong: {out}")
+            left = len(DeltaTable(table).file_uris())
+            copy = os.path.join(folder, "copy")
+            shutil.copytree(original, copy)
+            os.sync()
+            begin = time.monotonic()
+            DeltaTable(copy).optimize.compact()
+            theirs.append(time.monotonic() - begin)
+            print(f"run {run + 1}: ours {ours[-1]:.2f} s into {left} files, Python deltalake {theirs[-1]:.2f} s "
+                  f"into {len(DeltaTable(copy).file_uris())}", file=sys.stderr)
+            shutil.rmtree(copy)
+    ratio = statistics.median(theirs) / statistics.median(ours)
+    print(f"compaction of {files} files of {rows} rows: {statistics.median(ours):.2f} s, {ratio:.2f} x the speed of "
+          f"Python deltalake's optimize.compact() (limit 1.5); peak memory at most {max(memory):.0f} MB; "
+          f"ours includes the start of a process, theirs does not")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["first-prediction", "latency", "history"])
+    parser.add_argument("what", choices=["first-prediction", "latency", "history", "compaction"])
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
-    {"first-prediction": first_prediction, "latency": latency, "history": history}[arguments.what](arguments.runs)
+    benchmarks = {"first-prediction": first_prediction, "latency": latency, "history": history,
+                  "compaction": compaction}
+    benchmarks[arguments.what](arguments.runs)
 
 
 if __name__ == "__main__":

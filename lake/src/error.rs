@@ -1,6 +1,7 @@
 //! What can go wrong on the ground floor, in the words of a caller who can act on it.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use deltalake::DeltaTableError;
@@ -457,6 +458,34 @@ pub enum Error {
         attempts: usize,
     },
 
+    /// Files would be deleted that others may still need.
+    #[error(
+        "table `{table}`: keeping removed files for {} h only is refused, the minimum is {} h",
+        asked.as_secs() / 3600,
+        minimum.as_secs() / 3600
+    )]
+    RetentionTooShort {
+        /// The table.
+        table: String,
+        /// The retention that was asked for.
+        asked: Duration,
+        /// The least that the table or the configuration allows.
+        minimum: Duration,
+    },
+
+    /// A version can be read no more, because some of its files are gone.
+    #[error(
+        "version {version} of table `{table}` cannot be pinned: {missing} of its files are gone"
+    )]
+    VersionIncomplete {
+        /// The table.
+        table: String,
+        /// The version.
+        version: u64,
+        /// How many of its data files do not exist.
+        missing: usize,
+    },
+
     /// A bug of ours.
     #[error("internal error: {message}; please report this")]
     Internal {
@@ -526,11 +555,19 @@ impl Error {
             Self::CatalogCorrupt { .. }
             | Self::CatalogGap { .. }
             | Self::LogGap { .. }
-            | Self::CorruptLog { .. } => Some("restore the file from a backup"),
+            | Self::CorruptLog { .. }
+            | Self::CorruptFile { .. } => Some("restore the file from a backup"),
             Self::TableRedefined { .. } => Some("write the rows again"),
             Self::CatalogContended { .. } | Self::Contended { .. } => {
                 Some("try again, or write from fewer processes")
             }
+            Self::RetentionTooShort { .. } => Some(
+                "queries of other processes may read files that were removed lately; if nothing \
+                 else uses the table, ask for it explicitly",
+            ),
+            Self::VersionIncomplete { .. } => Some(
+                "a vacuum has removed them; pin a version before it is older than the retention",
+            ),
             _ => None,
         }
     }

@@ -20,6 +20,7 @@ use crate::catalog::{
 };
 use crate::error::{Error, Result};
 use crate::external::{ExternalTable, location_url, normal_location};
+use crate::maintenance::pins::Pins;
 use crate::storage::{Storage, StorageConfig};
 use crate::table::{self, AsOf, LakeTable};
 
@@ -239,7 +240,8 @@ impl Lake {
             .entry(entry.location.clone())
             .or_insert_with(|| opened.clone());
         if *known.name() != entry.name {
-            *known = opened;
+            // What is in use under the old name stays in use.
+            *known = known.sharing_with(opened);
         }
         Ok(known.clone())
     }
@@ -368,20 +370,31 @@ impl Lake {
     ///
     /// Those of [`Catalog::rename_table`].
     pub async fn rename_table(&self, from: &TableName, to: &TableName) -> Result<()> {
-        self.catalog.rename_table(from, to).await
+        // The new name is pinned first, the old one unpinned last: whatever stops this midway
+        // leaves more pins than needed.
+        let pins = self.pins();
+        pins.copy(from, to).await?;
+        self.catalog.rename_table(from, to).await?;
+        pins.remove_all(from).await
+    }
+
+    /// Returns the pins of the lake.
+    pub fn pins(&self) -> Pins {
+        Pins::new(self.storage.object_store())
     }
 
     /// Deletes the files of managed tables whose grace period was over at `now`, and forgets
     /// those tables and the external ones that were dropped as long ago. Returns the names of
     /// those whose files are gone. Files that cannot be deleted are logged and tried again the
-    /// next time.
+    /// next time; those of a table with a pinned version stay until it is unpinned.
     ///
     /// # Errors
     ///
     /// Those of reading and changing the catalog.
     pub async fn purge_dropped(&self, now: DateTime<Utc>) -> Result<Vec<TableName>> {
         let (mut gone, mut names) = (Vec::new(), Vec::new());
-        for dropped in self.catalog.claim_dropped(now).await? {
+        let pinned = self.pins().tables(now).await?;
+        for dropped in self.catalog.claim_dropped(now, &pinned).await? {
             let name = dropped.entry.name.clone();
             let url = match self.storage.table_url(&dropped.entry.location) {
                 Ok(url) => url,

@@ -8,6 +8,8 @@ pub mod external;
 
 pub mod table;
 
+pub mod maintenance;
+
 mod backoff;
 mod error;
 mod lake;
@@ -21,9 +23,10 @@ pub use crate::catalog::{
 pub use crate::error::{Error, Result};
 pub use crate::external::{ExternalTable, RepairMode, RepairSummary, TableFolder};
 pub use crate::lake::{Lake, LakeConfig, OpenTable, TableDefinition};
+pub use crate::maintenance::{Maintainer, MaintenanceConfig};
 pub use crate::storage::{S3Config, Storage, StorageConfig, StoreFailure};
 pub use crate::table::{
     AppendCommit, AppendOutcome, AsOf, Assignments, ChangeOutcome, CommitNote, CommitSummary,
     Conversion, LakeTable, MergeClause, MergeRequest, MergeSource, OffsetRange, PendingAppend,
-    Resources, TableSnapshot, WriteOptions,
+    Resources, TableSnapshot, VersionLease, WriteOptions,
 };

@@ -140,3 +140,56 @@ pub(crate) fn operation(table: &str, action: &'static str) {
     counter!("lakehouse_lake_operations_total", "table" => table.to_owned(), "action" => action)
         .increment(1);
 }
+
+/// How a task of maintenance ended, for the `outcome` label.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TaskOutcome {
+    Done,
+    NothingToDo,
+    /// Another writer was first; the next round tries again.
+    LostRace,
+    Failed,
+}
+
+impl TaskOutcome {
+    pub(crate) fn of<T, E>(result: &Result<T, E>) -> Self {
+        if result.is_ok() {
+            Self::Done
+        } else {
+            Self::Failed
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NothingToDo => "nothing_to_do",
+            Self::LostRace => "lost_race",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Counts a task of maintenance and measures it.
+pub(crate) fn task(task: &'static str, table: &str, outcome: TaskOutcome, elapsed: Duration) {
+    counter!(
+        "lakehouse_lake_maintenance_tasks_total",
+        "task" => task, "table" => table.to_owned(), "outcome" => outcome.as_str()
+    )
+    .increment(1);
+    histogram!("lakehouse_lake_maintenance_seconds", "task" => task).record(elapsed.as_secs_f64());
+}
+
+/// Counts the files that were compacted, and the bytes read and written for it.
+pub(crate) fn compacted(table: &str, files: u64, bytes: u64) {
+    let table = table.to_owned();
+    counter!("lakehouse_lake_compacted_files_total", "table" => table.clone()).increment(files);
+    counter!("lakehouse_lake_compacted_bytes_total", "table" => table).increment(bytes);
+}
+
+/// Counts the files that were vacuumed, and their bytes.
+pub(crate) fn vacuumed(table: &str, files: u64, bytes: u64) {
+    let table = table.to_owned();
+    counter!("lakehouse_lake_vacuumed_files_total", "table" => table.clone()).increment(files);
+    counter!("lakehouse_lake_vacuumed_bytes_total", "table" => table).increment(bytes);
+}

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! models/flight_delay/000012/model.json       put-if-absent: takes the number
-//!                            card.json        put-if-absent: makes the model visible
+//! _pins/flights.flights/…-model-flight_delay-12.json  put-if-absent: keeps the version it was trained from
+//! models/flight_delay/000012/card.json        put-if-absent: makes the model visible
 //! models/flight_delay/promotions/000003.json  put-if-absent: the last one names the model in service
 //! ```
 //!
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
+use lake::maintenance::pins::{Pin, Pins};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use serde::de::DeserializeOwned;
@@ -69,6 +71,8 @@ impl ModelRegistry {
                 continue;
             }
             card.model = number;
+            // Before the model can be seen: whoever sees it can also see its training rows.
+            self.pin_version(&card).await?;
             let text = serde_json::to_vec_pretty(&card).map_err(Error::internal)?;
             if !self.put_if_absent(&card_path(number), text.into()).await? {
                 return Err(Error::internal(format!("card {number} exists without us")));
@@ -83,6 +87,35 @@ impl ModelRegistry {
         Err(Error::RegistryContended {
             action: "publishing a model",
         })
+    }
+
+    /// Pins the table versions of all models, so that maintenance keeps them. Publishing does
+    /// it for each new model; this is for models that were published before there were pins.
+    ///
+    /// # Errors
+    /// The store fails or a card is damaged.
+    pub async fn pin_versions(&self) -> Result<()> {
+        for card in self.list().await? {
+            self.pin_version(&card).await?;
+        }
+        Ok(())
+    }
+
+    async fn pin_version(&self, card: &ModelCard) -> Result<()> {
+        let failed = |source| Error::Lake {
+            action: "pinning the version a model was trained from",
+            source: Box::new(source),
+        };
+        let pin = Pin {
+            table: card.table.parse().map_err(failed)?,
+            version: card.table_version,
+            owner: format!("model-flight_delay-{}", card.model),
+            reason: "a registered model was trained from it".to_owned(),
+            created_at: card.created_at,
+            expires_at: None,
+        };
+        let pins = Pins::new(Arc::clone(&self.store));
+        pins.pin(&pin).await.map_err(failed)
     }
 
     /// Returns the cards of all models, oldest first.

@@ -33,6 +33,8 @@ pub struct Config {
     pub kafka: ingest::KafkaConfig,
     /// How topics become tables.
     pub ingest: ingest::IngestConfig,
+    /// What keeps tables fast and small.
+    pub maintenance: lake::MaintenanceConfig,
     /// SQL engine limits.
     pub query: query::QueryConfig,
     /// Training and prediction.
@@ -131,6 +133,7 @@ impl Default for Config {
             lake: lake::LakeConfig::default(),
             kafka: ingest::KafkaConfig::default(),
             ingest: ingest::IngestConfig::default(),
+            maintenance: lake::MaintenanceConfig::default(),
             query: query::QueryConfig::default(),
             ml: ml::MlConfig::default(),
             mongodb: ml::MongoConfig::default(),
@@ -209,6 +212,13 @@ impl Config {
         }
         if self.data_dir.as_os_str().is_empty() {
             bail!("`data_dir` is empty");
+        }
+        let maintenance = &self.maintenance;
+        if maintenance.max_tables == 0 || maintenance.target_file_bytes == 0 {
+            bail!("`maintenance.max_tables` and `maintenance.target_file_bytes` must be above 0");
+        }
+        if maintenance.zorder_fraction.is_nan() || maintenance.zorder_fraction <= 0.0 {
+            bail!("`maintenance.zorder_fraction` must be above 0, or tables are sorted for ever");
         }
         let mut topics = BTreeSet::new();
         for stream in self.streams() {

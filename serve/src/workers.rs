@@ -4,6 +4,7 @@
 //! history ──> ingest flight-events <── replay          ingest <topic>, one for each configured stream
 //!        └──> training: a fast model at once, then a better one
 //!             predictor: requests of the form and of anyone else
+//! maintenance: small files packed, old ones removed, on all tables
 //! watch: how far topics are read, and whether Kafka and MongoDB answer
 //! ```
 //!
@@ -21,7 +22,8 @@ use futures::FutureExt;
 use ingest::StreamConfig;
 use ingest::pipeline::{Pipeline, PipelineDeps, ensure_topic};
 use ingest::{flights_data, replay};
-use lake::{AsOf, LakeTable, TableName};
+use lake::maintenance::RoundReport;
+use lake::{AsOf, LakeTable, Maintainer, TableName};
 use ml::predictor::{self, PredictorDeps, PredictorProgress};
 use ml::train::{TrainRequest, train};
 use ml::{Learner, requests};
@@ -37,6 +39,7 @@ use crate::telemetry::chain;
 use crate::watch::Watch;
 
 pub(crate) const FLIGHTS_TABLE: &str = "flights.flights";
+const MAINTENANCE: &str = "maintenance";
 /// Decides the sample a fast model learns from.
 pub(crate) const SEED: u64 = 2013;
 
@@ -99,6 +102,10 @@ impl Workers {
                 config.ml.request_topic, config.mongodb.collection
             );
             self.spawn(tasks, "predictor", &address, Self::predict);
+        }
+        if config.maintenance.enabled {
+            let address = "all tables";
+            self.spawn(tasks, MAINTENANCE, address, Self::maintain);
         }
         let watch = Watch::new(self)?;
         tasks.spawn(watch.run());
@@ -233,6 +240,22 @@ impl Workers {
         };
         ready.now();
         Ok(predictor::run(deps, self.shutdown).await?)
+    }
+}
+
+impl Workers {
+    async fn maintain(self, ready: Ready) -> Result<()> {
+        // Models that are older than pins are protected before anything is removed.
+        self.predictions.registry().pin_versions().await?;
+        ready.now();
+        let lake = Arc::clone(self.engine.lake());
+        let maintainer = Maintainer::new(lake, self.config.maintenance.clone());
+        let report = |round: &RoundReport| {
+            let told = round.to_string();
+            self.status
+                .set_service(MAINTENANCE, "built in", &told, Health::Running);
+        };
+        Ok(maintainer.run(self.shutdown.clone(), report).await?)
     }
 }
 

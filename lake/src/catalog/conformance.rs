@@ -253,13 +253,13 @@ async fn purging_ends_the_way_back(one: &Catalog, two: &Catalog) {
     one.drop_table(&later, Some(now + chrono::TimeDelta::days(1)))
         .await
         .unwrap();
-    let claimed = one.claim_dropped(now).await.unwrap();
+    let claimed = one.claim_dropped(now, &Default::default()).await.unwrap();
     let names: Vec<&TableName> = claimed.iter().map(|table| &table.entry.name).collect();
     assert_eq!(names, [&soon]);
     let refused = two.undrop_table(&soon).await;
     assert!(matches!(refused, Err(Error::DroppedTableNotFound { .. })));
     // Who claimed it may have died, so the next one gets it again, without another change.
-    let again = two.claim_dropped(now).await.unwrap();
+    let again = two.claim_dropped(now, &Default::default()).await.unwrap();
     assert_eq!(again.len(), 1);
     assert!(again[0].purging);
     // Nobody may put new files where old ones are being deleted.
@@ -267,7 +267,12 @@ async fn purging_ends_the_way_back(one: &Catalog, two: &Catalog) {
     assert!(matches!(into, Err(Error::LocationTaken { .. })));
     two.forget_dropped(&again).await.unwrap();
     one.register_table(entry("to", "soon")).await.unwrap();
-    assert!(one.claim_dropped(now).await.unwrap().is_empty());
+    assert!(
+        one.claim_dropped(now, &Default::default())
+            .await
+            .unwrap()
+            .is_empty()
+    );
     two.undrop_table(&later).await.unwrap();
     for table in [&soon, &later] {
         one.unregister_table(table).await.unwrap();
@@ -297,9 +302,17 @@ async fn locations_of_managed_tables_are_theirs_alone(one: &Catalog) {
     one.drop_table(&name("to", "a"), Some(Utc::now()))
         .await
         .unwrap();
-    assert!(one.claim_dropped(Utc::now()).await.unwrap().is_empty());
+    assert!(
+        one.claim_dropped(Utc::now(), &Default::default())
+            .await
+            .unwrap()
+            .is_empty()
+    );
     one.unregister_table(&name("to", "c")).await.unwrap();
-    let claimed = one.claim_dropped(Utc::now()).await.unwrap();
+    let claimed = one
+        .claim_dropped(Utc::now(), &Default::default())
+        .await
+        .unwrap();
     assert_eq!(claimed.len(), 1);
     one.forget_dropped(&claimed).await.unwrap();
     one.unregister_table(&name("to", "b")).await.unwrap();
@@ -474,7 +487,9 @@ async fn undrop_and_purge_have_one_winner(one: &Arc<Catalog>, two: &Arc<Catalog>
         one.register_table(entry("to", "purged")).await.unwrap();
         one.drop_table(&table, Some(Utc::now())).await.unwrap();
         let now = Utc::now();
-        let (back, claimed) = tokio::join!(one.undrop_table(&table), two.claim_dropped(now));
+        let unpinned = Default::default();
+        let (back, claimed) =
+            tokio::join!(one.undrop_table(&table), two.claim_dropped(now, &unpinned));
         let claimed = claimed.unwrap();
         assert_ne!(back.is_ok(), claimed.len() == 1, "{back:?} {claimed:?}");
         two.forget_dropped(&claimed).await.unwrap();

@@ -9,6 +9,8 @@
 //! The claim is a change of the log like any other, so of an undrop and a purge one wins, and no
 //! file of a table that somebody got back is deleted.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use url::Url;
 
@@ -94,11 +96,16 @@ impl Catalog {
     /// # Errors
     ///
     /// Those of [`databases`](Self::databases).
-    pub(crate) async fn claim_dropped(&self, now: DateTime<Utc>) -> Result<Vec<DroppedTable>> {
+    pub(crate) async fn claim_dropped(
+        &self,
+        now: DateTime<Utc>,
+        pinned: &BTreeSet<TableName>,
+    ) -> Result<Vec<DroppedTable>> {
         let claimable = |state: &State, root: &Url| -> Vec<DroppedTable> {
             let due = state.dropped.iter().map(|dropped| &dropped.table);
             let due = due.filter(|table| {
-                table.purging || table.purge_after.is_some_and(|after| after <= now)
+                let is_due = table.purge_after.is_some_and(|after| after <= now);
+                table.purging || (is_due && !pinned.contains(&table.entry.name))
             });
             let managed = due.filter(|table| table.entry.kind == TableKind::Managed);
             managed

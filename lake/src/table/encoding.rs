@@ -16,7 +16,7 @@ use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 /// Fewer rows tell too little, more cost too much.
-const SAMPLE_ROWS: usize = 16_384;
+pub(crate) const SAMPLE_ROWS: usize = 16_384;
 /// A difference below this share of all columns is none.
 const NOTICEABLE: f64 = 0.01;
 
@@ -35,13 +35,13 @@ impl Choice {
 
 /// The encodings of a table's numeric columns; the others have dictionaries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Encodings {
+pub(crate) struct Encodings {
     columns: Vec<(String, Choice)>,
 }
 
 impl Encodings {
     /// Returns what suits rows like these; none for too few to tell.
-    pub(super) fn for_rows(rows: &RecordBatch) -> Result<Option<Self>, ParquetError> {
+    pub(crate) fn for_rows(rows: &RecordBatch) -> Result<Option<Self>, ParquetError> {
         if rows.num_rows() < SAMPLE_ROWS {
             return Ok(None);
         }

@@ -15,6 +15,7 @@ mod encoding;
 mod evolve;
 mod guard;
 mod history;
+mod leases;
 mod log;
 mod mapping;
 mod merge;
@@ -23,11 +24,12 @@ mod operation;
 mod protocol;
 mod rename;
 mod restore;
+pub(crate) mod rewrite;
 pub(crate) mod schema;
 mod snapshot;
 mod writer;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -45,13 +47,16 @@ use url::Url;
 pub use self::append::{AppendCommit, AppendOutcome, PendingAppend};
 use self::constraints::Rules;
 pub use self::convert::Conversion;
-use self::encoding::Encodings;
+pub(crate) use self::encoding::{Encodings, SAMPLE_ROWS};
 pub use self::history::CommitSummary;
+use self::leases::Leases;
+pub use self::leases::VersionLease;
 use self::log::LogTail;
 pub use self::merge::{Assignments, MergeClause, MergeRequest, MergeSource};
 pub use self::offsets::OffsetRange;
 pub use self::operation::{ChangeOutcome, CommitNote, Resources, WriteOptions};
 pub use self::snapshot::{AsOf, TableSnapshot};
+pub(crate) use self::writer::{ROW_GROUP_ROWS, SORT_COLUMNS, file_properties};
 use crate::backoff;
 use crate::catalog::TableName;
 use crate::error::{Error, Result};
@@ -64,6 +69,8 @@ const DEFAULT_WRITE_BUFFER_BYTES: u64 = 512 << 20;
 /// Collect statistics of all columns, not only of the first 32.
 const STATISTICS_COLUMNS: &str = "delta.dataSkippingNumIndexedCols";
 const CHECKPOINT_INTERVAL: &str = "delta.checkpointInterval";
+/// Other writers would clean up the log without asking who pins its versions; maintenance does.
+const LOG_CLEANUP: &str = "delta.enableExpiredLogCleanup";
 
 /// What identifies a table, for its parts and for messages.
 pub(crate) struct TableRef {
@@ -127,6 +134,7 @@ struct Shared {
     rules: parking_lot::Mutex<Option<(Metadata, Option<Arc<Rules>>)>>,
     /// Older versions that were asked for lately, the latest asked for last.
     pinned: parking_lot::Mutex<VecDeque<TableSnapshot>>,
+    leases: Leases,
 }
 
 struct Newest {
@@ -202,6 +210,7 @@ impl LakeTable {
         let mut properties = BTreeMap::from([
             (STATISTICS_COLUMNS.to_owned(), "-1".to_owned()),
             (CHECKPOINT_INTERVAL.to_owned(), "100".to_owned()),
+            (LOG_CLEANUP.to_owned(), "false".to_owned()),
         ]);
         properties.extend(table.delta_properties);
         let mut builder = CreateBuilder::new()
@@ -263,7 +272,8 @@ impl LakeTable {
         Ok(self.latest().await?.schema())
     }
 
-    /// Pins a version of the table. The newest one costs one request when nothing changed.
+    /// Pins a version of the table. The newest one costs one request when nothing changed. As
+    /// long as the snapshot lives, maintenance in this process keeps what it needs.
     ///
     /// # Errors
     ///
@@ -271,14 +281,50 @@ impl LakeTable {
     /// [`Error::Table`] when the log cannot be read, or needs a feature that is not supported:
     /// the cause names it.
     pub async fn snapshot(&self, as_of: AsOf) -> Result<TableSnapshot> {
-        match as_of {
-            AsOf::Latest => self.latest().await,
-            AsOf::Version(version) => self.at_version(version).await,
+        let snapshot = match as_of {
+            AsOf::Latest => self.latest().await?,
+            AsOf::Version(version) => self.at_version(version).await?,
             AsOf::Timestamp(timestamp) => {
                 let version = snapshot::version_at(&self.table_ref, timestamp).await?;
-                self.at_version(version).await
+                self.at_version(version).await?
             }
+        };
+        let lease = self.lease(snapshot.version());
+        Ok(snapshot.leased(lease))
+    }
+
+    /// Keeps maintenance in this process from removing what a version needs.
+    pub fn lease(&self, version: u64) -> VersionLease {
+        self.shared.leases.take(version)
+    }
+
+    /// Returns the versions that are in use in this process.
+    pub fn leased_versions(&self) -> BTreeSet<u64> {
+        self.shared.leases.versions()
+    }
+
+    /// Returns the same table opened under another name, sharing what is loaded and in use.
+    pub(crate) fn sharing_with(&self, renamed: Self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            ..renamed
         }
+    }
+
+    /// Forgets what is loaded, so that the next use reads the log from its start.
+    pub(crate) async fn forget(&self) {
+        *self.shared.newest.lock().await = None;
+        *self.shared.tail.lock().await = None;
+        self.shared.pinned.lock().clear();
+    }
+
+    /// Returns what was found out about how to encode the columns' values.
+    pub(crate) fn encodings(&self) -> &Arc<OnceLock<Encodings>> {
+        &self.shared.encodings
+    }
+
+    pub(crate) fn table_ref(&self) -> &Arc<TableRef> {
+        &self.table_ref
     }
 
     /// Returns the offset stored for a source: the next one to read.

@@ -6,11 +6,11 @@ use std::sync::{Arc, OnceLock};
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, Utc};
 use datafusion::catalog::{Session, TableProvider};
-use deltalake::DeltaTable;
 use deltalake::logstore::commit_uri_from_version;
+use deltalake::{DeltaTable, DeltaTableError};
 use object_store::ObjectStoreExt;
 
-use super::{TableRef, log};
+use super::{TableRef, VersionLease, log};
 use crate::catalog::TableName;
 use crate::error::{Error, Result};
 
@@ -29,6 +29,8 @@ pub enum AsOf {
 #[derive(Clone)]
 pub struct TableSnapshot {
     inner: Arc<Inner>,
+    /// None in the caches of the table: what is only remembered is not in use.
+    lease: Option<Arc<VersionLease>>,
 }
 
 struct Inner {
@@ -53,6 +55,7 @@ impl fmt::Debug for TableSnapshot {
         f.debug_struct("TableSnapshot")
             .field("table", &self.inner.table_ref.name)
             .field("version", &self.inner.version)
+            .field("leased", &self.lease.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -87,7 +90,16 @@ impl TableSnapshot {
         };
         Ok(Self {
             inner: Arc::new(inner),
+            lease: None,
         })
+    }
+
+    /// Returns the snapshot with a lease that lives as long as it and its clones.
+    pub(super) fn leased(self, lease: VersionLease) -> Self {
+        Self {
+            lease: Some(Arc::new(lease)),
+            ..self
+        }
     }
 
     /// Returns the table's name.
@@ -177,14 +189,13 @@ impl TableSnapshot {
     }
 
     /// Wraps an error of Delta with the table and this version.
-    pub(super) fn error(&self, action: &'static str, source: deltalake::DeltaTableError) -> Error {
-        self.inner
-            .table_ref
-            .error(action, Some(self.version()), source)
+    pub(crate) fn error(&self, action: &'static str, source: DeltaTableError) -> Error {
+        let version = Some(self.version());
+        self.inner.table_ref.error(action, version, source)
     }
 
     fn provider_error(&self, error: datafusion::error::DataFusionError) -> Error {
-        let error = deltalake::DeltaTableError::GenericError {
+        let error = DeltaTableError::GenericError {
             source: Box::new(error),
         };
         self.inner
@@ -238,6 +249,13 @@ pub(super) async fn version_at(table_ref: &TableRef, timestamp: DateTime<Utc>) -
             action: "listing the Delta log",
             source,
         })?;
+    // After a clean-up, what stands alone below the rest is a pinned version: when the next one
+    // was written is not known any more.
+    let whole = commits
+        .windows(2)
+        .rposition(|pair| !matches!(pair, [(one, _), (next, _)] if *next == one + 1))
+        .map_or(0, |gap| gap + 1);
+    let commits = commits.get(whole..).unwrap_or_default();
     let Some((_, earliest)) = commits.first().copied() else {
         return Err(table_ref.missing_log());
     };
@@ -245,7 +263,7 @@ pub(super) async fn version_at(table_ref: &TableRef, timestamp: DateTime<Utc>) -
     // clocks of the writers said.
     let mut newest_so_far = earliest;
     let mut found = None;
-    for (version, written) in commits {
+    for (version, written) in commits.iter().copied() {
         newest_so_far = newest_so_far.max(written);
         if newest_so_far > timestamp {
             break;

@@ -44,7 +44,7 @@ pub(crate) const SORT_COLUMNS: &str = "lakehouse.sort.columns";
 /// Rows between two looks at the size of the open file.
 const SLICE_ROWS: usize = 65_536;
 /// Large enough to compress well, small enough that a scan can skip some and share out the rest.
-const ROW_GROUP_ROWS: usize = 1 << 20;
+pub(crate) const ROW_GROUP_ROWS: usize = 1 << 20;
 /// Batches on their way to the encoder: one is encoded while the next one is read.
 const BATCHES_AHEAD: usize = 2;
 
@@ -320,18 +320,7 @@ impl Encoder {
     }
 
     fn properties(&self) -> WriterProperties {
-        let sorted = self.sort_columns.iter().map(|index| SortingColumn {
-            column_idx: i32::try_from(*index).unwrap_or(i32::MAX),
-            descending: false,
-            nulls_first: true,
-        });
-        let sorted: Vec<SortingColumn> = sorted.collect();
-        let mut properties =
-            base_properties().set_sorting_columns((!sorted.is_empty()).then_some(sorted));
-        if let Some(encodings) = self.encodings.get() {
-            properties = encodings.apply(properties);
-        }
-        properties.build()
+        file_properties(&self.sort_columns, self.encodings.get())
     }
 
     /// Closes files until the open ones fit into the buffer.
@@ -425,6 +414,26 @@ pub(super) fn base_properties() -> WriterPropertiesBuilder {
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_write_batch_size(8_192)
+}
+
+/// Returns how files are written whose row groups are sorted by columns, with the encodings that
+/// were found for their rows.
+pub(crate) fn file_properties(
+    sort_columns: &[usize],
+    encodings: Option<&Encodings>,
+) -> WriterProperties {
+    let sorted = sort_columns.iter().map(|index| SortingColumn {
+        column_idx: i32::try_from(*index).unwrap_or(i32::MAX),
+        descending: false,
+        nulls_first: true,
+    });
+    let sorted: Vec<SortingColumn> = sorted.collect();
+    let properties = base_properties().set_sorting_columns((!sorted.is_empty()).then_some(sorted));
+    match encodings {
+        Some(encodings) => encodings.apply(properties),
+        None => properties,
+    }
+    .build()
 }
 
 /// Deletes files that no commit refers to.

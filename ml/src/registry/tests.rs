@@ -120,3 +120,23 @@ async fn an_unknown_model_names_those_that_exist() {
     let missing = registry.promote(9, DateTime::UNIX_EPOCH).await;
     assert!(matches!(missing, Err(Error::ModelNotFound { model: 9, known }) if known == [1]));
 }
+
+#[tokio::test]
+async fn the_version_a_model_was_trained_from_is_pinned() {
+    let (registry, (artifact, card)) = (registry(), trained());
+    registry.publish(&artifact, card).await.unwrap();
+    let pins = Pins::new(Arc::clone(&registry.store));
+    let pinned = pins.list(None).await.unwrap();
+    let told: Vec<_> = pinned
+        .iter()
+        .map(|pin| (pin.table.to_string(), pin.version, pin.owner.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [("flights.flights".to_owned(), 3, "model-flight_delay-1")]
+    );
+    let table = pinned[0].table.clone();
+    pins.unpin(&table, 3, "model-flight_delay-1").await.unwrap();
+    registry.pin_versions().await.unwrap();
+    assert_eq!(pins.list(Some(&table)).await.unwrap(), pinned);
+}

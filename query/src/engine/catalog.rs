@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::session_state::SessionState;
-use lake::{AsOf, Lake, OpenTable, TableName};
+use lake::{AsOf, Lake, OpenTable, TableName, TableSnapshot};
 use tokio::sync::Mutex;
 
 use super::external::ExternalProvider;
@@ -38,6 +38,8 @@ struct Pins {
     lake: Arc<Lake>,
     state: Arc<SessionState>,
     tables: Mutex<HashMap<(String, String), Arc<dyn TableProvider>>>,
+    /// Held so that maintenance removes no file of theirs while the statement runs.
+    snapshots: parking_lot::Mutex<Vec<TableSnapshot>>,
 }
 
 impl LakeCatalogList {
@@ -46,6 +48,7 @@ impl LakeCatalogList {
             lake,
             state,
             tables: Mutex::default(),
+            snapshots: parking_lot::Mutex::default(),
         });
         Self {
             catalog: Arc::new(LakeCatalog { pins }),
@@ -155,7 +158,9 @@ impl LakeSchema {
             OpenTable::Delta(table) => {
                 let snapshot = table.snapshot(as_of).await?;
                 tracing::debug!(table = %table.name(), version = snapshot.version(), "table pinned");
-                Ok(snapshot.provider_for(Arc::clone(&self.pins.state)).await?)
+                let provider = snapshot.provider_for(Arc::clone(&self.pins.state)).await?;
+                self.pins.snapshots.lock().push(snapshot);
+                Ok(provider)
             }
             OpenTable::Files(_) if as_of != AsOf::Latest => Err(Error::NotSupported {
                 what: format!("FOR … AS OF on `{name}`, which has no versions"),

@@ -34,7 +34,7 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Ident, SelectItem, Set, SetExpr, ShowCreateObject, Statement, Use,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use lake::Lake;
 
 use self::catalog::LakeCatalogList;
@@ -460,7 +460,14 @@ impl QueryEngine {
             .await
             .map_err(plan_error)?;
         let rows = frame.execute_stream().await.map_err(plan_error)?;
-        Ok(StatementResult::rows(rows))
+        // The catalog list holds the pinned tables; they are in use until the last row is read.
+        let pins = Arc::clone(context.state().catalog_list());
+        let schema = rows.schema();
+        let rows = rows.inspect(move |_| {
+            let _ = &pins;
+        });
+        let rows = RecordBatchStreamAdapter::new(schema, rows);
+        Ok(StatementResult::rows(Box::pin(rows)))
     }
 
     /// Returns a session of its own for one statement.

@@ -9,6 +9,7 @@ mod models;
 mod output;
 mod prompt;
 mod sql;
+mod table;
 mod tables;
 mod topics;
 mod up;
@@ -73,6 +74,9 @@ enum Command {
     Models(models::ModelsArgs),
     /// List the tables with their versions and row counts
     Tables(tables::TablesArgs),
+    /// Look after one table: pack its files, remove old ones, pin versions, see its history
+    #[command(subcommand)]
+    Table(table::TableCommand),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -143,6 +147,7 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Train(args) => models::train(&common, args).await,
         Command::Models(args) => models::list(&common, args).await,
         Command::Tables(args) => tables::run(&common, args).await,
+        Command::Table(command) => table::run(&common, command).await,
         Command::Config(command) => config::run(&common, command),
         Command::Doctor(args) => doctor::run(&common, args).await,
     }
