@@ -137,6 +137,8 @@ impl Resources {
                 execution.sort_spill_reservation_bytes = execution
                     .sort_spill_reservation_bytes
                     .min(memory_bytes / 16);
+                // A batch of views counts with all of the pages that it points into.
+                execution.parquet.schema_force_view_types = false;
                 if *memory_bytes < SMALL_BYTES {
                     config = config.with_batch_size(SMALL_BATCH_ROWS);
                 }

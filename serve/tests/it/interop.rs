@@ -346,7 +346,9 @@ async fn python_reads_what_we_wrote() {
         .delete(Some("id = 1"), CommitNote::default())
         .await
         .unwrap();
-    checks.add("changed", &clone).await;
+    // Polars 2.1 mixes up the partition values of this one.
+    let others = ["deltalake", "deltalake-sql", "duckdb"];
+    checks.add_for("changed", &clone, Some(&others)).await;
     let file = folder.path().join("checks.json");
     std::fs::write(&file, serde_json::to_vec(&checks.list).unwrap()).unwrap();
     call(&python, &["read", &file.display().to_string()]).await;

@@ -369,15 +369,10 @@ async fn a_merge_of_more_than_its_memory_goes_to_files() {
     let lake = new_lake("memory://").await;
     let table = events_table(&lake, &[], []).await;
     append(&table, wide(0..100_000)).await;
-    let slices = |rows: RecordBatch| -> Vec<RecordBatch> {
-        (0..rows.num_rows())
-            .step_by(8192)
-            .map(|from| rows.slice(from, 8192.min(rows.num_rows() - from)))
-            .collect()
-    };
-    let source = MergeSource::Batches(slices(wide(50_000..150_000)));
+    let batches = (50..150).map(|step| wide(step * 1000..(step + 1) * 1000));
+    let source = MergeSource::Batches(batches.collect());
     let request = MergeRequest::upsert(source, "source.id = target.id");
-    // Each side has 20 MB.
+    // Each side has more than 20 MB.
     let options = |memory_bytes| WriteOptions {
         note: none(),
         resources: Resources::Bounded {
@@ -386,7 +381,7 @@ async fn a_merge_of_more_than_its_memory_goes_to_files() {
         },
     };
     let outcome = table
-        .merge(request.clone(), options(16 << 20))
+        .merge(request.clone(), options(32 << 20))
         .await
         .unwrap();
     assert_eq!(outcome.metric("num_target_rows_inserted"), Some(50_000));
