@@ -15,6 +15,7 @@ import datetime
 import decimal
 import importlib
 import json
+import os
 import pathlib
 import sys
 
@@ -168,3 +169,6 @@ def packages():
 
 if __name__ == "__main__":
     {"read": read, "write": write, "packages": packages}[sys.argv[1]](*sys.argv[2:])
+    # Some of the packages abort now and then when the interpreter stops their threads; all is said and done.
+    sys.stdout.flush()
+    os._exit(0)

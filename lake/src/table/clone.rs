@@ -135,10 +135,10 @@ async fn copy_files(
         let FilePath::InStore(from) = restore::file_path(&add.path) else {
             continue;
         };
-        let name = format!("part-{}.parquet", Uuid::new_v4());
-        store
-            .copy(&from, &folder.clone().join(name.as_str()))
-            .await?;
+        let name = own_name(&from);
+        let to = Path::parse(format!("{folder}/{name}"))
+            .map_err(|error| DeltaTableError::generic(error.to_string()))?;
+        store.copy(&from, &to).await?;
         actions.push(Action::Remove(Remove {
             path: add.path,
             data_change: false,
