@@ -155,6 +155,16 @@ async fn copy_files(
     Ok(actions)
 }
 
+/// Returns a new name for a file, below the same folders of partitions: some readers look there.
+fn own_name(path: &Path) -> String {
+    let mut name = format!("part-{}.parquet", Uuid::new_v4());
+    let folders = path.as_ref().rsplit('/').skip(1);
+    for folder in folders.take_while(|folder| folder.contains('=')) {
+        name = format!("{folder}/{name}");
+    }
+    name
+}
+
 /// Reports whether a file is another table's.
 fn is_shared(add: &Add) -> bool {
     add.path.contains("://")

@@ -49,7 +49,7 @@ enum LearnerArg {
 #[command(after_help = "Example:\n  lakehouse models --data-dir ./lakehouse-data")]
 pub(super) struct ModelsArgs {}
 
-fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
+pub(in crate::cli) fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.to_utc());
     }

@@ -12,5 +12,6 @@ mod interop;
 mod kill;
 mod object_stores;
 mod sandbox;
+mod stress;
 mod tidy;
 mod trino_python;

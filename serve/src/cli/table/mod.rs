@@ -3,6 +3,7 @@
 //! Safe beside a running house: whatever is committed has one winner, and what a pin, the
 //! retention or a query of the running house's last seven days needs is not removed.
 
+mod derive;
 mod maintain;
 mod pins;
 mod versions;
@@ -30,6 +31,12 @@ pub(super) enum TableCommand {
     Checkpoint(maintain::CheckpointArgs),
     /// List the commits, the newest first
     History(versions::HistoryArgs),
+    /// Make an older version the newest again
+    Restore(derive::RestoreArgs),
+    /// Make a table that shares the files of a version
+    Clone(derive::CloneArgs),
+    /// Make a Delta table of a folder of Parquet files, where they are
+    Convert(derive::ConvertArgs),
     /// Keep a version for as long as somebody needs it
     Pin(pins::PinArgs),
     /// Let a pinned version go
@@ -58,6 +65,9 @@ pub(super) async fn run(common: &Common, command: TableCommand) -> Result<()> {
         TableCommand::Vacuum(args) => maintain::vacuum(common, args).await,
         TableCommand::Checkpoint(args) => maintain::checkpoint(common, args).await,
         TableCommand::History(args) => versions::history(common, args).await,
+        TableCommand::Restore(args) => derive::restore(common, args).await,
+        TableCommand::Clone(args) => derive::clone(common, args).await,
+        TableCommand::Convert(args) => derive::convert(common, args).await,
         TableCommand::Pin(args) => pins::pin(common, args).await,
         TableCommand::Unpin(args) => pins::unpin(common, args).await,
         TableCommand::Pins(args) => pins::list(common, args).await,
