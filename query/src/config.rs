@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hive_metastore::HiveMetastoreConfig;
+
 /// How much a process may spend on SQL.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -19,6 +21,8 @@ pub struct QueryConfig {
     /// A query whose client has not polled for this long is cancelled.
     #[serde(with = "humantime_serde")]
     pub client_timeout: Duration,
+    /// The door for clients of a Hive metastore.
+    pub hive_metastore: HiveMetastoreConfig,
 }
 
 impl Default for QueryConfig {
@@ -29,6 +33,7 @@ impl Default for QueryConfig {
             batch_rows: 8192,
             max_running_queries: 16,
             client_timeout: Duration::from_secs(300),
+            hive_metastore: HiveMetastoreConfig::default(),
         }
     }
 }

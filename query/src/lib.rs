@@ -3,6 +3,7 @@
 mod config;
 pub mod engine;
 mod error;
+pub mod hive_metastore;
 pub mod presto;
 mod sql_library;
 pub mod trino;

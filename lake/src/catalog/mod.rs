@@ -67,6 +67,15 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// Returns how many changes were made so far: the number of the newest log entry.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the catalog.
+    pub async fn changes(&self) -> Result<u64> {
+        Ok(self.refresh().await?.sequence)
+    }
+
     /// Returns all databases, in the order of their names.
     ///
     /// # Errors

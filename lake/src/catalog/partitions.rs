@@ -84,6 +84,42 @@ impl Catalog {
         Ok(added)
     }
 
+    /// Replaces what is known of partitions: all of them or, on an error, none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DatabaseNotFound`] or [`Error::TableNotFound`]; [`Error::InvalidPartition`] when
+    /// the values do not fit the table's keys; [`Error::PartitionNotFound`].
+    pub async fn alter_partitions(
+        &self,
+        name: &TableName,
+        partitions: Vec<Partition>,
+    ) -> Result<()> {
+        self.change_if_any(|state| {
+            let table = find_table(state, name)?;
+            refuse_delta(table)?;
+            let known = registered(state, &table.name);
+            let altered: Vec<Partition> = partitions.iter().map(normal).collect();
+            for partition in &altered {
+                check_values(table, &partition.values)?;
+                let key = values_key(&partition.values);
+                if !known.is_some_and(|known| known.contains_key(&key)) {
+                    return Err(Error::PartitionNotFound {
+                        table: table.name.to_string(),
+                        partition: partition.name(&table.partition_keys),
+                    });
+                }
+            }
+            let name = table.name.clone();
+            // Adding one that exists replaces it.
+            Ok((!altered.is_empty()).then_some(Change::AddPartitions {
+                name,
+                partitions: altered,
+            }))
+        })
+        .await
+    }
+
     /// Forgets partitions: all of them or, on an error, none. Their files stay.
     ///
     /// # Errors

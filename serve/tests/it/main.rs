@@ -12,6 +12,7 @@ mod interop;
 mod kill;
 mod object_stores;
 mod sandbox;
+mod spark_hive;
 mod stress;
 mod tidy;
 mod trino_python;
