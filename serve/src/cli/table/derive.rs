@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use arrow::datatypes::Field;
@@ -128,7 +129,7 @@ pub(super) async fn restore(common: &Common, args: RestoreArgs) -> Result<()> {
 pub(super) async fn clone(common: &Common, args: CloneArgs) -> Result<()> {
     let (lake, config) = open_lake(common).await?;
     let source = &args.table.table;
-    let target = Target::over(lake.clone(), config, source).await?;
+    let target = Target::over(Arc::clone(&lake), config, source).await?;
     let version = target.table.snapshot(args.version.as_of()).await?.version();
     // The clone shares the source's files: they stay as long as it does not let them go.
     let pin = Pin {
