@@ -207,6 +207,13 @@ impl Config {
         if self.http.host.parse::<std::net::IpAddr>().is_err() {
             bail!("`http.host` is `{}`, not an IP address", self.http.host);
         }
+        let metastore = &self.query.hive_metastore;
+        if metastore.host.parse::<std::net::IpAddr>().is_err() {
+            bail!(
+                "`query.hive_metastore.host` is `{}`, not an IP address",
+                metastore.host
+            );
+        }
         if self.data_dir.as_os_str().is_empty() {
             bail!("`data_dir` is empty");
         }

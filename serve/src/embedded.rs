@@ -19,6 +19,9 @@ pub(crate) struct Endpoints {
     pub(crate) kafka: String,
     /// MongoDB URI without credentials.
     pub(crate) mongodb: String,
+    /// URI of the Hive metastore; none when it is not served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hive_metastore: Option<String>,
 }
 
 /// The stand-ins that run in this process; none of them when everything is configured.

@@ -45,6 +45,8 @@ pub struct House {
     pub kafka: String,
     /// URI of the MongoDB in use, without credentials.
     pub mongodb: String,
+    /// URI of the Hive metastore; none when it is not served.
+    pub hive_metastore: Option<String>,
     data_dir: PathBuf,
     embedded: Embedded,
     /// Cancelled first: whatever writes returns.
@@ -64,13 +66,23 @@ pub async fn start(mut config: Config) -> Result<House> {
     let metrics = telemetry::metrics_handle()?;
     let status = Status::new();
 
-    // The port is taken first: it is the most frequent conflict and the cheapest to report.
+    // Ports are taken first: they are the most frequent conflict and the cheapest to report.
     let host = config.http.host.parse().context("`http.host`")?;
     let address = SocketAddr::new(host, config.http.port);
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.with_context(|| format!("cannot listen on `{address}`"))?;
-    let bound = listener.local_addr();
-    let url = format!("http://{}", bound.context("cannot read the bound address")?);
+    let (listener, bound) = bind(address).await?;
+    let url = format!("http://{bound}");
+    let metastore = config.query.hive_metastore.clone();
+    let metastore_listener = match metastore.enabled {
+        true => {
+            let host = metastore.host.parse();
+            let host = host.context("`query.hive_metastore.host`")?;
+            Some(bind(SocketAddr::new(host, metastore.port)).await?)
+        }
+        false => None,
+    };
+    let hive_metastore = metastore_listener
+        .as_ref()
+        .map(|(_, bound)| format!("thrift://{bound}"));
 
     let lake = Lake::open_with(&config.effective_storage(), config.lake.clone())
         .await
@@ -95,6 +107,7 @@ pub async fn start(mut config: Config) -> Result<House> {
         http: url.clone(),
         kafka: kafka.clone(),
         mongodb: mongodb.clone(),
+        hive_metastore: hive_metastore.clone(),
     };
     endpoints.write(&config.data_dir)?;
 
@@ -128,6 +141,16 @@ pub async fn start(mut config: Config) -> Result<House> {
         }
     });
     status.set_service("http", "built in", &url, Health::Running);
+    if let (Some((listener, _)), Some(uri)) = (metastore_listener, &hive_metastore) {
+        let lake = Arc::clone(engine.lake());
+        let serving = query::hive_metastore::run(listener, lake, metastore, doors.clone());
+        door_tasks.spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(error = %error, "hive metastore failed");
+            }
+        });
+        status.set_service("hive metastore", "built in", uri, Health::Running);
+    }
 
     let workers = Workers::new(
         Arc::clone(&config),
@@ -147,6 +170,7 @@ pub async fn start(mut config: Config) -> Result<House> {
         storage_url,
         kafka,
         mongodb,
+        hive_metastore,
         data_dir: config.data_dir.clone(),
         embedded,
         workers: stop_workers,
@@ -180,10 +204,20 @@ impl House {
         let busy = built_in.filter(|service| {
             service.kind == "built in"
                 && service.name != "http"
+                && service.name != "hive metastore"
                 && service.health == Health::Running
         });
         busy.map(|service| service.name).collect()
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| format!("cannot listen on `{address}`"))?;
+    let bound = listener
+        .local_addr()
+        .context("cannot read the bound address")?;
+    Ok((listener, bound))
 }
 
 /// Returns `uri` without user and password.

@@ -40,6 +40,7 @@ pub(super) async fn run(common: &Common, args: DoctorArgs) -> Result<()> {
     }
     page.check_store(&config.effective_storage()).await;
     page.check_kafka(&config).await?;
+    page.check_metastore(&config).await?;
     page.check_mongodb(&config).await?;
     page.finish()
 }
@@ -92,6 +93,23 @@ impl Page {
                 let check = format!("Kafka {}", kafka.brokers);
                 self.failed(&check, begin.elapsed(), &error.into(), None);
             }
+        }
+        Ok(())
+    }
+
+    async fn check_metastore(&mut self, config: &Config) -> Result<()> {
+        let begin = Instant::now();
+        let running = Endpoints::read(&config.data_dir)?;
+        let Some(uri) = running.and_then(|endpoints| endpoints.hive_metastore) else {
+            print("--  Hive metastore: runs with `lakehouse up`");
+            return Ok(());
+        };
+        let address = uri.trim_start_matches("thrift://");
+        let timeout = config.query.hive_metastore.transfer_timeout;
+        let check = format!("Hive metastore {uri}");
+        match query::hive_metastore::ping(address, timeout).await {
+            Ok(()) => self.passed(&check, begin.elapsed()),
+            Err(error) => self.failed(&check, begin.elapsed(), &error.into(), None),
         }
         Ok(())
     }

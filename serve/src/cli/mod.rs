@@ -215,7 +215,7 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
     let knows = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if knows(&["address already in use"]) {
         Some(
-            "another process listens there; choose another port with --http-port (0 = any free port)",
+            "another process listens there; choose another port with --http-port or --metastore-port (0 = any free port)",
         )
     } else if knows(&["locked", "another lakehouse", "is in use"]) {
         Some("another lakehouse runs on this folder; stop it or choose another --data-dir")

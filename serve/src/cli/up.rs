@@ -18,6 +18,12 @@ pub(super) struct UpArgs {
     /// Port of pages, SQL API and Trino protocol; 0 = any free port [default: 8080]
     #[arg(long, value_name = "PORT")]
     http_port: Option<u16>,
+    /// Port of the Hive metastore; 0 = any free port [default: 9083, or any free one with --http-port 0]
+    #[arg(long, value_name = "PORT", conflicts_with = "no_metastore")]
+    metastore_port: Option<u16>,
+    /// Do not serve the Hive metastore
+    #[arg(long)]
+    no_metastore: bool,
     /// First departure date that arrives through Kafka instead of as history [default: 2013-12-01]
     #[arg(long, value_name = "DATE", conflicts_with = "no_replay")]
     history_until: Option<NaiveDate>,
@@ -35,6 +41,11 @@ pub(super) async fn run(common: &Common, args: UpArgs) -> Result<()> {
     if let Some(port) = args.http_port {
         config.http.port = port;
     }
+    let metastore = &mut config.query.hive_metastore;
+    metastore.enabled &= !args.no_metastore;
+    // Whoever wants any port runs several houses.
+    let any = args.http_port.filter(|port| *port == 0);
+    metastore.port = args.metastore_port.or(any).unwrap_or(metastore.port);
     let flights = &mut config.flights;
     flights.history_until = args.history_until.unwrap_or(flights.history_until);
     flights.replay_speed = args.replay_speed.unwrap_or(flights.replay_speed);
@@ -53,6 +64,9 @@ pub(super) async fn run(common: &Common, args: UpArgs) -> Result<()> {
         "  Trino     any client, {} (any user, catalog lake, schema flights)",
         house.url
     );
+    if let Some(uri) = &house.hive_metastore {
+        eprintln!("  Hive      {uri} (metastore for Spark, Trino and others)");
+    }
     eprintln!("  Kafka     {}", house.kafka);
     eprintln!(
         "  Ctrl-C stops it; what was stored stays in {}\n",

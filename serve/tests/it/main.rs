@@ -11,5 +11,6 @@ mod house;
 mod kill;
 mod object_stores;
 mod sandbox;
+mod spark_hive;
 mod tidy;
 mod trino_python;

@@ -24,6 +24,7 @@ pub(crate) fn test_config(dir: &Path) -> Config {
         ..Config::default()
     };
     config.http.port = 0;
+    config.query.hive_metastore.port = 0;
     config.flights.replay_speed = ReplaySpeed::Max;
     config.ml.full_rows = 30_000;
     config.ml.full_iterations = 30;
