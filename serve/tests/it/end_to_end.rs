@@ -20,14 +20,14 @@ const CLASSIFY: &str = "/flights/delays/predict/classify_realtime";
 #[tokio::test(flavor = "multi_thread")]
 async fn on_the_stand_ins() {
     let dir = tempfile::tempdir().unwrap();
-    live_through(test_config(dir.path())).await;
+    Box::pin(live_through(test_config(dir.path()))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_real_services_when_configured() {
     let dir = tempfile::tempdir().unwrap();
     match real_config(dir.path()) {
-        Some(config) => live_through(config).await,
+        Some(config) => Box::pin(live_through(config)).await,
         None => println!("SKIPPED: LAKEHOUSE_TEST_… does not name Kafka, S3 and MongoDB"),
     }
 }

@@ -9,6 +9,12 @@
 //!                    read     until told to stop
 //! ```
 
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a process tells by what it prints, and fails by panicking"
+)]
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
