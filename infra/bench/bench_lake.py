@@ -38,7 +38,7 @@ def flights(years=YEARS):
     for shift in range(years):
         part = year
         hours = pc.add(part["time_hour"].cast(pa.timestamp("us")).cast(pa.int64()), shift * 365 * day)
-        dates = pc.add(part["flight_date"].cast(pa.int32()), shift * 365)
+        dates = pc.add(part["flight_date"].cast(pa.int32()), pa.scalar(shift * 365, pa.int32()))
         for name, values in [("year", pa.array([2013 + shift] * len(part), part.schema.field("year").type)),
                              ("time_hour", hours.cast(pa.timestamp("us"))), ("flight_date", dates.cast(pa.date32()))]:
             part = part.set_column(part.schema.get_field_index(name), name, values)
@@ -70,7 +70,8 @@ def lakehouse(folder, *arguments, **environment):
 
 
 def create(folder, options=""):
-    lakehouse(folder, "sql", "-e", f"CREATE SCHEMA lake.bench; CREATE TABLE lake.bench.flights ({COLUMNS}) {options}")
+    lakehouse(folder, "sql", "-e", "CREATE SCHEMA lake.bench")
+    lakehouse(folder, "sql", "-e", f"CREATE TABLE lake.bench.flights ({COLUMNS}) {options}")
 
 
 def size_of(folder):

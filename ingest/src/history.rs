@@ -24,8 +24,6 @@ use tokio::task::JoinHandle;
 use crate::{Error, Result};
 
 const BATCH_ROWS: usize = 65_536;
-/// Rows in one commit: few enough to lose little in a crash, many enough for large files.
-const COMMIT_ROWS: u64 = 1 << 22;
 /// Decoded batches that wait to be encoded.
 const BATCHES_AHEAD: usize = 2;
 /// How often another writer of the same source may get ahead of us before we give up.
@@ -90,6 +88,24 @@ impl DataSource {
     }
 }
 
+/// Which rows are loaded, and in which steps.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadOptions {
+    /// Rows from this one on are left out.
+    pub until: Option<u64>,
+    /// Rows of one commit: a crash loses as many at most, and each commit makes files.
+    pub commit_rows: u64,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            until: None,
+            commit_rows: 1 << 22,
+        }
+    }
+}
+
 /// Stores rows `stored..until` of `source` in `table`, where `stored` is what the log says of `source_id`.
 ///
 /// `progress` is told the rows done after each commit.
@@ -100,7 +116,7 @@ pub async fn load(
     source: &DataSource,
     table: &LakeTable,
     source_id: &str,
-    until: Option<u64>,
+    options: LoadOptions,
     progress: impl Fn(u64),
 ) -> Result<HistorySummary> {
     let mut summary = HistorySummary::default();
@@ -110,11 +126,13 @@ pub async fn load(
     let mut overtaken = 0;
     'from_stored: loop {
         let from = unsigned(stored);
-        let limit = until.map_or(u64::MAX, |until| until.saturating_sub(from));
+        let limit = options
+            .until
+            .map_or(u64::MAX, |until| until.saturating_sub(from));
         let mut rows = RowReader::start(source.clone(), Arc::clone(&schema), table, from, limit);
         loop {
             let mut append = table.begin_append().await?;
-            let at_end = rows.read_into(&mut append, COMMIT_ROWS).await?;
+            let at_end = rows.read_into(&mut append, options.commit_rows).await?;
             let count = append.rows();
             if count == 0 {
                 return Ok(summary);
@@ -231,6 +249,8 @@ fn extension(path: &Path) -> String {
 /// Reads and decodes a source on a thread of its own, while what it read before is written.
 struct RowReader {
     batches: mpsc::Receiver<RecordBatch>,
+    /// What the last commit left of a batch.
+    rest: Option<RecordBatch>,
     reader: JoinHandle<Result<()>>,
 }
 
@@ -259,17 +279,33 @@ impl RowReader {
             }
             Ok(())
         });
-        Self { batches, reader }
+        Self {
+            batches,
+            rest: None,
+            reader,
+        }
     }
 
-    /// Writes `rows` rows or a batch more, and reports whether the source is at its end.
+    /// Writes up to `rows` rows, and reports whether the source is at its end.
     async fn read_into(&mut self, append: &mut PendingAppend, rows: u64) -> Result<bool> {
         while append.rows() < rows {
-            let Some(batch) = self.batches.recv().await else {
-                self.finished().await?;
-                return Ok(true);
+            let batch = match self.rest.take() {
+                Some(rest) => rest,
+                None => match self.batches.recv().await {
+                    Some(batch) => batch,
+                    None => {
+                        self.finished().await?;
+                        return Ok(true);
+                    }
+                },
             };
-            append.write(&batch).await?;
+            let wanted = usize::try_from(rows - append.rows()).unwrap_or(usize::MAX);
+            if batch.num_rows() > wanted {
+                self.rest = Some(batch.slice(wanted, batch.num_rows() - wanted));
+                append.write(&batch.slice(0, wanted)).await?;
+            } else {
+                append.write(&batch).await?;
+            }
         }
         Ok(false)
     }

@@ -1,7 +1,8 @@
 //! The built-in application: the tables of `sql/tables` and the flights of 2013 in them.
 
 use anyhow::{Context, Result};
-use ingest::{flights_data, history};
+use ingest::flights_data;
+use ingest::history::{self, LoadOptions};
 use lake::TableName;
 use query::{QueryEngine, SqlLibrary};
 
@@ -43,7 +44,12 @@ pub(crate) async fn load(engine: &QueryEngine, until: u64, status: &Status) -> R
                 status.set_history(done.min(until), until);
             }
         };
-        let summary = history::load(&file.source(), &table, &file.source_id(), limit, report).await;
+        let options = LoadOptions {
+            until: limit,
+            ..LoadOptions::default()
+        };
+        let summary =
+            history::load(&file.source(), &table, &file.source_id(), options, report).await;
         let summary = summary.with_context(|| format!("cannot load the {} of 2013", file.table))?;
         report(summary.skipped + summary.stored);
         tracing::info!(table = %name, stored = summary.stored, skipped = summary.skipped, "history loaded");

@@ -54,7 +54,9 @@ async fn a_file_loaded_twice_is_stored_once() {
     let lake = memory().await;
     let table = table(&lake).await;
     let (_dir, source) = file("a.csv", "name,id\none,1\ntwo,2\n");
-    let first = load(&source, &table, "file/a", None, |_| ()).await.unwrap();
+    let first = load(&source, &table, "file/a", LoadOptions::default(), |_| ())
+        .await
+        .unwrap();
     assert_eq!(
         first,
         HistorySummary {
@@ -63,7 +65,9 @@ async fn a_file_loaded_twice_is_stored_once() {
             commits: 1
         }
     );
-    let second = load(&source, &table, "file/a", None, |_| ()).await.unwrap();
+    let second = load(&source, &table, "file/a", LoadOptions::default(), |_| ())
+        .await
+        .unwrap();
     assert_eq!(
         second,
         HistorySummary {
@@ -84,14 +88,23 @@ async fn a_half_loaded_file_goes_on_where_it_stopped() {
         "{\"id\":1}\n{\"id\":2,\"name\":\"b\"}\n{\"id\":3}\n",
     );
     assert_eq!(
-        load(&source, &table, "file/a", Some(2), |_| ())
-            .await
-            .unwrap()
-            .stored,
+        load(
+            &source,
+            &table,
+            "file/a",
+            LoadOptions {
+                until: Some(2),
+                ..LoadOptions::default()
+            },
+            |_| ()
+        )
+        .await
+        .unwrap()
+        .stored,
         2
     );
     assert_eq!(
-        load(&source, &table, "file/a", None, |_| ())
+        load(&source, &table, "file/a", LoadOptions::default(), |_| ())
             .await
             .unwrap()
             .stored,
@@ -113,8 +126,8 @@ async fn two_loaders_of_one_file_store_it_once() {
     let text: String = (0..1000).map(|id| format!("{{\"id\":{id}}}\n")).collect();
     let (_dir, source) = file("a.jsonl", &text);
     let (a, b) = tokio::join!(
-        load(&source, &table, "file/a", None, |_| ()),
-        load(&source, &table, "file/a", None, |_| ())
+        load(&source, &table, "file/a", LoadOptions::default(), |_| ()),
+        load(&source, &table, "file/a", LoadOptions::default(), |_| ())
     );
     assert_eq!(a.unwrap().stored + b.unwrap().stored, 1000);
     assert_eq!(rows(&table).await, 1000);
@@ -125,19 +138,19 @@ async fn a_file_that_does_not_fit_stores_nothing_and_says_why() {
     let lake = memory().await;
     let table = table(&lake).await;
     let (_dir, unknown) = file("a.csv", "id,colour\n1,red\n");
-    let error = load(&unknown, &table, "file/a", None, |_| ())
+    let error = load(&unknown, &table, "file/a", LoadOptions::default(), |_| ())
         .await
         .unwrap_err()
         .to_string();
     assert!(error.contains("colour") && error.contains("s.t"), "{error}");
     let (_dir, wrong) = file("b.csv", "id\nred\n");
-    let error = load(&wrong, &table, "file/b", None, |_| ())
+    let error = load(&wrong, &table, "file/b", LoadOptions::default(), |_| ())
         .await
         .unwrap_err()
         .to_string();
     assert!(error.contains("red"), "{error}");
     let missing = DataSource::Path("nowhere.parquet".into());
-    let error = load(&missing, &table, "file/c", None, |_| ())
+    let error = load(&missing, &table, "file/c", LoadOptions::default(), |_| ())
         .await
         .unwrap_err()
         .to_string();

@@ -15,6 +15,9 @@ pub struct StorageConfig {
     /// name in this process), `s3://bucket/prefix`, `gs://bucket/prefix` or
     /// `az://container/prefix`. Empty means that the caller chooses.
     pub url: String,
+    /// Whether a write to a folder is acknowledged only when it would survive the loss of power.
+    /// Without, it survives the death of the process; clouds do as they do.
+    pub fsync: bool,
     /// URLs below which tables may live outside the lake, such as `s3://landing/parquet/`. Only
     /// what is listed can be named in SQL, so that nobody reads the disk of the server.
     pub external_locations: Vec<String>,

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::bucket::{Bucket, BucketRegion};
 use super::config::StorageConfig;
+use super::durable::DurableFileSystem;
 use super::observed::ObservedStore;
 use super::{cloud, s3};
 use crate::error::{Error, Result};
@@ -155,7 +156,11 @@ impl Location {
                     url: path.display().to_string(),
                     reason: "it is not an absolute path".to_owned(),
                 })?;
-                (url, Arc::new(LocalFileSystem::new()))
+                if config.fsync {
+                    (url, Arc::new(DurableFileSystem::default()))
+                } else {
+                    (url, Arc::new(LocalFileSystem::new()))
+                }
             }
             Self::Memory(name) => {
                 let store = name.as_deref().map_or_else(Arc::default, shared_memory);

@@ -11,6 +11,7 @@
 
 mod checkup;
 mod config;
+mod durable;
 mod location;
 
 mod client;

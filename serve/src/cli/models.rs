@@ -65,7 +65,7 @@ pub(in crate::cli) fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
 async fn open(common: &Common) -> Result<(QueryEngine, ModelRegistry, ml::MlConfig)> {
     let config = common.load_quiet()?;
     super::sql::require_lake(&config)?;
-    let lake = Lake::open(&config.effective_storage())
+    let lake = Lake::open_with(&config.effective_storage(), config.lake.clone())
         .await
         .context("cannot open the lake")?;
     let registry = ModelRegistry::new(lake.storage().object_store());

@@ -24,7 +24,7 @@ struct Row {
 
 pub(super) async fn run(common: &Common, _args: TablesArgs) -> Result<()> {
     let config = common.load_quiet()?;
-    let lake = Lake::open(&config.effective_storage())
+    let lake = Lake::open_with(&config.effective_storage(), config.lake.clone())
         .await
         .context("cannot open the lake")?;
     let mut out = std::io::stdout().lock();

@@ -78,7 +78,7 @@ pub(super) async fn run(common: &Common, command: TableCommand) -> Result<()> {
 async fn open_lake(common: &Common) -> Result<(Arc<Lake>, MaintenanceConfig)> {
     let config = common.load_quiet()?;
     super::sql::require_lake(&config)?;
-    let lake = Lake::open(&config.effective_storage())
+    let lake = Lake::open_with(&config.effective_storage(), config.lake.clone())
         .await
         .context("cannot open the lake")?;
     // Somebody waits for it, so it may use the machine.
