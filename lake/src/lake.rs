@@ -2,6 +2,8 @@
 
 mod derive;
 
+pub use self::derive::clone_owner;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;

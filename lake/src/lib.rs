@@ -22,7 +22,7 @@ pub use crate::catalog::{
 };
 pub use crate::error::{Error, Result};
 pub use crate::external::{ExternalTable, RepairMode, RepairSummary, TableFolder};
-pub use crate::lake::{Lake, LakeConfig, OpenTable, TableDefinition};
+pub use crate::lake::{Lake, LakeConfig, OpenTable, TableDefinition, clone_owner};
 pub use crate::maintenance::{Maintainer, MaintenanceConfig};
 pub use crate::storage::{S3Config, Storage, StorageConfig, StoreFailure};
 pub use crate::table::{

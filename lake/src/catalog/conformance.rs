@@ -562,6 +562,14 @@ async fn the_catalog_conforms_on_a_folder() {
 }
 
 #[tokio::test]
+async fn the_catalog_conforms_on_a_folder_with_fsync() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = StorageConfig::for_url(folder.path().display().to_string());
+    config.fsync = true;
+    check_all(&config).await;
+}
+
+#[tokio::test]
 async fn the_catalog_conforms_on_s3() {
     if let Some(config) = crate::storage::tests::s3_config("catalog") {
         check_all(&config).await;

@@ -1,18 +1,20 @@
 //! Tables made from what is there: clones of tables, and folders of Parquet files.
 
 use chrono::Utc;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Lake;
 use crate::catalog::{TableEntry, TableKind, TableName};
 use crate::error::{Error, Result};
-use crate::table::{AsOf, CommitNote, Conversion, LakeTable, schema};
+use crate::maintenance::pins::Pin;
+use crate::table::{AsOf, CommitNote, Conversion, LakeTable, TableSnapshot, schema};
 
 impl Lake {
     /// Makes a shallow clone of a version of a table: a table of its own that shares the files
     /// which the version has. What is written to either is not seen in the other.
     ///
-    /// The source's files must stay: keep its version from vacuum while the clone lives.
+    /// The clone pins the version, so that vacuum keeps the source's files; unpin it
+    /// ([`clone_owner`]) when the clone is gone.
     ///
     /// # Errors
     ///
@@ -29,11 +31,36 @@ impl Lake {
         self.check_name_is_free(&target).await?;
         let entry = self.catalog.table(source).await?;
         let snapshot = self.table(source).await?.snapshot(as_of).await?;
+        let pin = Pin {
+            table: source.clone(),
+            version: snapshot.version(),
+            owner: clone_owner(&target),
+            reason: "a shallow clone shares its files".to_owned(),
+            created_at: Utc::now(),
+            expires_at: None,
+        };
+        self.pin(&pin).await?;
+        let made = self.make_clone(entry, target, &snapshot, &note).await;
+        if made.is_err()
+            && let Err(error) = self.pins().unpin(source, pin.version, &pin.owner).await
+        {
+            warn!(owner = pin.owner, %error, "the pin of a clone that failed stays");
+        }
+        made
+    }
+
+    async fn make_clone(
+        &self,
+        entry: TableEntry,
+        target: TableName,
+        snapshot: &TableSnapshot,
+        note: &CommitNote,
+    ) -> Result<LakeTable> {
         let location = self.fresh_location(&target).await?;
         let url = self.storage.table_url(&location)?;
         let log_store = self.storage.log_store(&url)?;
         let cloned =
-            LakeTable::create_clone(target.clone(), url, log_store, &snapshot, &note).await?;
+            LakeTable::create_clone(target.clone(), url, log_store, snapshot, note).await?;
         let entry = TableEntry {
             name: target,
             location: location.clone(),
@@ -45,7 +72,7 @@ impl Lake {
             self.delete_files(cloned.name(), cloned.url()).await;
             return Err(error);
         }
-        info!(table = %cloned.name(), %source, version = snapshot.version(), "table cloned");
+        info!(table = %cloned.name(), source = %snapshot.table(), version = snapshot.version(), "table cloned");
         let cloned = cloned.with_write_buffer(self.config.write_buffer_bytes);
         self.tables.lock().insert(location, cloned.clone());
         Ok(cloned)
@@ -101,6 +128,11 @@ impl Lake {
             .or_insert(converted)
             .clone())
     }
+}
+
+/// Returns who pins the version that a clone shares files with.
+pub fn clone_owner(target: &TableName) -> String {
+    format!("clone-{target}")
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-use deltalake::kernel::transaction::{PROTOCOL, TransactionError};
+use deltalake::kernel::transaction::TransactionError;
 use deltalake::operations::optimize::OptimizeType;
 use deltalake::{DeltaTable, DeltaTableError};
 use futures::{StreamExt, stream};
@@ -264,11 +264,8 @@ pub(super) fn is_lost_race(error: &DeltaTableError) -> bool {
 
 /// Refuses tables whose files this writer would not write right.
 pub(super) fn refuse_unsupported(table: &LakeTable, snapshot: &TableSnapshot) -> Result<()> {
-    let state = plan::loaded(snapshot)?;
-    let mapping = state
-        .metadata()
-        .configuration()
-        .get("delta.columnMapping.mode");
+    table.check_writable(snapshot)?;
+    let mapping = snapshot.property("delta.columnMapping.mode");
     if mapping.is_some_and(|mode| mode != "none") {
         return Err(Error::UnsupportedFeature {
             table: table.name().to_string(),
@@ -276,9 +273,7 @@ pub(super) fn refuse_unsupported(table: &LakeTable, snapshot: &TableSnapshot) ->
             feature: "column mapping".to_owned(),
         });
     }
-    PROTOCOL
-        .can_write_to(state)
-        .map_err(|error| snapshot.error("compacting", error.into()))
+    Ok(())
 }
 
 impl CompactSummary {

@@ -74,23 +74,7 @@ impl fmt::Debug for Maintainer {
     }
 }
 
-impl Maintainer {
-    /// Returns a maintainer of a lake.
-    pub fn new(lake: Arc<Lake>, config: MaintenanceConfig) -> Self {
-        Self {
-            throttle: Arc::new(Throttle::new(config.max_bytes_per_second)),
-            memory: Arc::new(MemoryBudget::new(config.memory_limit_bytes / 2)),
-            memories: Mutex::default(),
-            lake,
-            config,
-        }
-    }
-
-    /// Returns the pins of the lake.
-    pub fn pins(&self) -> Pins {
-        self.lake.pins()
-    }
-
+impl Lake {
     /// Pins a version of a table and checks that it is still there.
     ///
     /// # Errors
@@ -98,7 +82,7 @@ impl Maintainer {
     /// Those of loading the version, and [`Error::VersionIncomplete`] when a vacuum was there
     /// before; nothing is pinned then.
     pub async fn pin(&self, pin: &Pin) -> Result<()> {
-        let table = self.lake.table(&pin.table).await?;
+        let table = self.table(&pin.table).await?;
         let snapshot = table.snapshot(AsOf::Version(pin.version)).await?;
         // Pinned first and looked for after: a vacuum in between is seen either way.
         self.pins().pin(pin).await?;
@@ -122,6 +106,24 @@ impl Maintainer {
             version: pin.version,
             missing,
         })
+    }
+}
+
+impl Maintainer {
+    /// Returns a maintainer of a lake.
+    pub fn new(lake: Arc<Lake>, config: MaintenanceConfig) -> Self {
+        Self {
+            throttle: Arc::new(Throttle::new(config.max_bytes_per_second)),
+            memory: Arc::new(MemoryBudget::new(config.memory_limit_bytes / 2)),
+            memories: Mutex::default(),
+            lake,
+            config,
+        }
+    }
+
+    /// Returns the pins of the lake.
+    pub fn pins(&self) -> Pins {
+        self.lake.pins()
     }
 
     /// Opens a table of the lake.

@@ -410,7 +410,7 @@ async fn vacuum_keeps_what_is_pinned_or_in_use_and_removes_the_rest() {
         append_files(&table, step * 2..step * 2 + 2).await;
         compact(&maintainer, &table).await;
     }
-    maintainer.pin(&pin(2)).await.unwrap();
+    maintainer.lake.pin(&pin(2)).await.unwrap();
     let in_use = table.snapshot(AsOf::Version(5)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(5)).await;
     let planned = vacuum_all(&maintainer, &table, Mode::DryRun).await;
@@ -424,7 +424,7 @@ async fn vacuum_keeps_what_is_pinned_or_in_use_and_removes_the_rest() {
         async |version| scan(&table.snapshot(AsOf::Version(version)).await.unwrap()).await;
     assert_eq!(rows_at(2).await, expected(0..20));
     assert_eq!(scan(&in_use).await, expected(0..40));
-    let gone = maintainer.pin(&pin(8)).await.unwrap_err();
+    let gone = maintainer.lake.pin(&pin(8)).await.unwrap_err();
     assert!(
         matches!(gone, Error::VersionIncomplete { version: 8, .. }),
         "{gone}"
@@ -466,7 +466,7 @@ async fn log_clean_up_keeps_time_travel_within_the_retention_and_pins() {
     age(&table, old);
     append_files(&table, 15..20).await;
     for version in [3, 6] {
-        maintainer.pin(&pin(version)).await.unwrap();
+        maintainer.lake.pin(&pin(version)).await.unwrap();
     }
     let now = Utc::now();
     let planned = maintainer
@@ -617,7 +617,7 @@ async fn a_dropped_table_is_purged_after_its_grace_unless_it_is_pinned() {
     let (lake, table) = new_lake(&folder.path().display().to_string(), &[]).await;
     append_files(&table, 0..1).await;
     let maintainer = maintainer(&lake);
-    maintainer.pin(&pin(1)).await.unwrap();
+    maintainer.lake.pin(&pin(1)).await.unwrap();
     lake.drop_table(&name()).await.unwrap();
     let round = async |days| {
         let now = Utc::now() + TimeDelta::days(days);
@@ -644,7 +644,7 @@ async fn a_renamed_table_keeps_its_pins_and_leases() {
     let (lake, table) = new_lake("memory://", &[]).await;
     append_files(&table, 0..2).await;
     let in_use = table.snapshot(AsOf::Version(1)).await.unwrap();
-    maintainer(&lake).pin(&pin(2)).await.unwrap();
+    lake.pin(&pin(2)).await.unwrap();
     let new = TableName::new("db", "renamed").unwrap();
     lake.rename_table(&name(), &new).await.unwrap();
     let renamed = lake.table(&new).await.unwrap();

@@ -351,6 +351,30 @@ async fn certificates_that_cannot_be_used_are_refused_with_their_file() {
     }
 }
 
+async fn assert_empty(storage: &Storage) {
+    let left: Vec<_> = storage
+        .object_store()
+        .list(None)
+        .try_collect()
+        .await
+        .unwrap();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_folder_with_fsync_passes_the_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = StorageConfig::for_url(folder.path().display().to_string());
+    config.fsync = true;
+    let storage = Storage::open(&config).await.unwrap();
+    let checks = check_up(&config).await;
+    assert!(
+        checks.iter().all(|check| check.starts_with("ok ")),
+        "{checks:?}"
+    );
+    assert_empty(&storage).await;
+}
+
 #[tokio::test]
 async fn a_checked_memory_passes_and_is_left_empty() {
     let config = StorageConfig::for_url("memory://checked");
@@ -361,13 +385,7 @@ async fn a_checked_memory_passes_and_is_left_empty() {
         checks.iter().all(|check| check.starts_with("ok ")),
         "{checks:?}"
     );
-    let left: Vec<_> = storage
-        .object_store()
-        .list(None)
-        .try_collect()
-        .await
-        .unwrap();
-    assert!(left.is_empty(), "{left:?}");
+    assert_empty(&storage).await;
 }
 
 #[tokio::test]
@@ -423,13 +441,7 @@ async fn a_bucket_is_checked_with_its_rules_and_left_empty() {
             "{part}: {checks:?}"
         );
     }
-    let left: Vec<_> = storage
-        .object_store()
-        .list(None)
-        .try_collect()
-        .await
-        .unwrap();
-    assert!(left.is_empty(), "{left:?}");
+    assert_empty(&storage).await;
 }
 
 #[tokio::test]

@@ -385,7 +385,7 @@ impl PendingAppend {
         let tried = table.commit_files(&files, commit).await?;
         if !matches!(tried, Tried::Done(AppendOutcome::Committed { .. })) {
             let store = table.table_ref.log_store.object_store(None);
-            writer::discard(&store, &files.adds).await;
+            writer::discard(&store, writer::paths_of(&files.adds)).await;
         }
         Ok(tried)
     }

@@ -13,14 +13,12 @@ use deltalake::kernel::Action;
 use deltalake::kernel::transaction::CommitProperties;
 use deltalake::{DeltaTable, DeltaTableError};
 use futures::future::BoxFuture;
-use object_store::ObjectStoreExt;
-use object_store::path::Path;
 use serde_json::json;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use super::guard::{CommitGuard, Ending, Isolation};
-use super::{LakeTable, TableSnapshot, log};
+use super::{LakeTable, TableSnapshot, log, writer};
 use crate::backoff;
 use crate::error::{Error, Result};
 use crate::metrics;
@@ -298,20 +296,13 @@ impl LakeTable {
     /// Deletes the files of a commit that was not made.
     async fn discard_files_of(&self, commit: &Bytes) {
         let store = self.table_ref.log_store.object_store(None);
-        for action in log::parse_actions(&self.table_ref, 0, commit).unwrap_or_default() {
-            let path = match &action {
-                Action::Add(add) => &add.path,
-                Action::Cdc(change) => &change.path,
-                _ => continue,
-            };
-            let deleted = match Path::parse(path) {
-                Ok(path) => store.delete(&path).await.map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            if let Err(error) = deleted {
-                warn!(table = %self.name(), path, error, "orphan file not deleted");
-            }
-        }
+        let actions = log::parse_actions(&self.table_ref, 0, commit).unwrap_or_default();
+        let written = actions.iter().filter_map(|action| match action {
+            Action::Add(add) => Some(add.path.as_str()),
+            Action::Cdc(change) => Some(change.path.as_str()),
+            _ => None,
+        });
+        writer::discard(&store, written).await;
     }
 }
 

@@ -85,7 +85,7 @@ impl LakeTable {
     /// # Errors
     ///
     /// [`Error::UnsupportedFeature`] names the features, as the protocol spells them.
-    pub(super) fn check_writable(&self, snapshot: &TableSnapshot) -> Result<()> {
+    pub(crate) fn check_writable(&self, snapshot: &TableSnapshot) -> Result<()> {
         let state = snapshot
             .delta_table()
             .snapshot()

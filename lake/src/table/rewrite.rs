@@ -19,13 +19,11 @@ use deltalake::DeltaTableError;
 use deltalake::kernel::transaction::{CommitData, PROTOCOL};
 use deltalake::kernel::{Action, Add, Remove};
 use deltalake::protocol::DeltaOperation;
-use object_store::ObjectStoreExt;
-use object_store::path::Path;
 use serde_json::json;
-use tracing::{debug, warn};
+use tracing::debug;
 use uuid::Uuid;
 
-use super::{LakeTable, TableSnapshot, log};
+use super::{LakeTable, TableSnapshot, log, writer};
 use crate::backoff;
 use crate::error::{Error, Result};
 use crate::metrics;
@@ -169,7 +167,8 @@ impl LakeTable {
         };
         for (rewrite, is_lost) in rewrites.into_iter().zip(is_lost) {
             if is_lost {
-                self.delete_uncommitted(&rewrite.adds).await;
+                let store = self.table_ref.log_store.object_store(None);
+                writer::discard(&store, writer::paths_of(&rewrite.adds)).await;
                 outcome.lost.push(rewrite);
             } else {
                 outcome.committed.push(rewrite);
@@ -222,16 +221,5 @@ impl LakeTable {
         CommitData::new(actions, operation, metadata, Vec::new())
             .get_bytes()
             .map_err(|error| refused(error.into()))
-    }
-
-    /// Deletes files that no commit names; one that cannot be deleted is an orphan for vacuum.
-    pub(crate) async fn delete_uncommitted(&self, adds: &[Add]) {
-        let store = self.table_ref.log_store.object_store(None);
-        for add in adds {
-            let path = Path::parse(&add.path).unwrap_or_else(|_| Path::from(add.path.as_str()));
-            if let Err(error) = store.delete(&path).await {
-                warn!(table = %self.name(), path = %add.path, %error, "orphan file not deleted");
-            }
-        }
     }
 }

@@ -26,6 +26,8 @@ use deltalake::kernel::scalars::ScalarExt;
 use deltalake::logstore::ObjectStoreRef;
 use deltalake::table::config::TablePropertiesExt;
 use indexmap::IndexMap;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
@@ -365,7 +367,7 @@ impl Encoder {
                 warn!(%error, "upload of an unfinished file not aborted");
             }
         }
-        discard(&self.store, &self.adds).await;
+        discard(&self.store, paths_of(&self.adds)).await;
     }
 }
 
@@ -436,18 +438,22 @@ pub(crate) fn file_properties(
     .build()
 }
 
-/// Deletes files that no commit refers to.
-pub(super) async fn discard(store: &ObjectStoreRef, adds: &[Add]) {
-    use object_store::ObjectStoreExt;
-    for add in adds {
-        let deleted = match object_store::path::Path::parse(&add.path) {
+/// Deletes files that no commit refers to; one that cannot be deleted is an orphan for vacuum.
+pub(super) async fn discard(store: &ObjectStoreRef, paths: impl Iterator<Item = &str>) {
+    for path in paths {
+        let deleted = match Path::parse(path) {
             Ok(path) => store.delete(&path).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         if let Err(error) = deleted {
-            warn!(path = %add.path, error, "orphan file not deleted");
+            warn!(path, error, "orphan file not deleted");
         }
     }
+}
+
+/// Returns where files are.
+pub(super) fn paths_of(adds: &[Add]) -> impl Iterator<Item = &str> {
+    adds.iter().map(|add| add.path.as_str())
 }
 
 /// Returns what tells the partition of a row from the others of this append.

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use arrow::datatypes::Field;
 use chrono::{DateTime, Utc};
 use clap::Args;
-use lake::maintenance::pins::Pin;
-use lake::{AsOf, CommitNote, Conversion, TableName, hive_types};
+use lake::{AsOf, CommitNote, Conversion, TableName, clone_owner, hive_types};
 
 use super::super::Common;
 use super::super::models::parse_time;
@@ -127,35 +125,21 @@ pub(super) async fn restore(common: &Common, args: RestoreArgs) -> Result<()> {
 }
 
 pub(super) async fn clone(common: &Common, args: CloneArgs) -> Result<()> {
-    let (lake, config) = open_lake(common).await?;
+    let (lake, _) = open_lake(common).await?;
     let source = &args.table.table;
-    let target = Target::over(Arc::clone(&lake), config, source).await?;
-    let version = target.table.snapshot(args.version.as_of()).await?.version();
-    // The clone shares the source's files: they stay as long as it does not let them go.
-    let pin = Pin {
-        table: source.clone(),
-        version,
-        owner: format!("clone-{}", args.target),
-        reason: "a shallow clone shares its files".to_owned(),
-        created_at: Utc::now(),
-        expires_at: None,
-    };
-    target.maintainer.pin(&pin).await?;
-    let cloned = lake
-        .clone_table(source, AsOf::Version(version), &args.target, note())
-        .await;
-    if let Err(error) = cloned {
-        lake.pins()
-            .unpin(source, version, &pin.owner)
-            .await
-            .context("a pin for the clone that failed stays")?;
-        return Err(error.into());
-    }
+    let version = lake
+        .table(source)
+        .await?
+        .snapshot(args.version.as_of())
+        .await?
+        .version();
+    lake.clone_table(source, AsOf::Version(version), &args.target, note())
+        .await?;
     writeln!(
         std::io::stdout(),
         "{}: shares the files of version {version} of {source}, which {} pins",
         args.target,
-        pin.owner
+        clone_owner(&args.target)
     )?;
     Ok(())
 }

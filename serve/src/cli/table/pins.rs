@@ -11,7 +11,7 @@ use lake::{AsOf, TableName};
 
 use super::super::Common;
 use super::maintain::parse_duration;
-use super::{TableArg, Target, open_lake};
+use super::{TableArg, open_lake};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PinArgs {
@@ -51,10 +51,13 @@ pub(in crate::cli) struct PinsArgs {
 }
 
 pub(super) async fn pin(common: &Common, args: PinArgs) -> Result<()> {
-    let target = Target::open(common, &args.table.table).await?;
+    let (lake, _) = open_lake(common).await?;
     let version = match args.version {
         Some(version) => version,
-        None => target.table.snapshot(AsOf::Latest).await?.version(),
+        None => {
+            let table = lake.table(&args.table.table).await?;
+            table.snapshot(AsOf::Latest).await?.version()
+        }
     };
     let now = Utc::now();
     let pin = Pin {
@@ -65,7 +68,7 @@ pub(super) async fn pin(common: &Common, args: PinArgs) -> Result<()> {
         created_at: now,
         expires_at: args.expires.map(|expires| now + expires),
     };
-    target.maintainer.pin(&pin).await?;
+    lake.pin(&pin).await?;
     let mut out = std::io::stdout().lock();
     let until = told(pin.expires_at);
     writeln!(
