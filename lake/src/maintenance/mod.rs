@@ -90,9 +90,9 @@ impl Lake {
         let missing = plan::data_files(&snapshot)?
             .into_values()
             .flatten()
-            .map(|file| file.view.object_store_path())
             // What lies outside of the table, as a shallow clone's files do, is not ours to list.
-            .filter(|path| !path.as_ref().contains("://"))
+            .filter(|file| !file.view.path().contains("://"))
+            .map(|file| file.view.object_store_path())
             .filter(|path| !existing.contains_key(path.as_ref()))
             .count();
         if missing == 0 {
