@@ -2,6 +2,8 @@
 
 use datafusion::error::DataFusionError;
 
+use crate::presto::error::TrinoFailure;
+
 /// The result of running SQL.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -73,6 +75,9 @@ pub enum Error {
         /// What is wrong, in words.
         message: String,
     },
+    /// An error that has a name in Presto.
+    #[error(transparent)]
+    Named(#[from] TrinoFailure),
     /// The lake refused.
     #[error(transparent)]
     Lake(#[from] lake::Error),

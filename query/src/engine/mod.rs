@@ -17,6 +17,7 @@ mod frontend;
 mod information_schema;
 mod metastore;
 mod names;
+mod planner;
 pub mod registry;
 pub mod session;
 mod show;
@@ -175,7 +176,7 @@ impl QueryEngine {
                         what: "EXPLAIN of a statement that is no query".to_owned(),
                     });
                 }
-                let context = self.context(session);
+                let context = self.context(session)?;
                 Box::pin(self.plan_and_run(&context, ParsedStatement::Explain(explain))).await
             }
             other => Err(Error::NotSupported {
@@ -237,7 +238,7 @@ impl QueryEngine {
             name_like_presto(&mut select.projection);
         }
         let plan = self
-            .context(session)
+            .context(session)?
             .state()
             .statement_to_plan(ParsedStatement::Statement(statement))
             .await
@@ -296,7 +297,7 @@ impl QueryEngine {
                 if let SetExpr::Select(select) = query.body.as_mut() {
                     name_like_presto(&mut select.projection);
                 }
-                let context = self.context(session);
+                let context = self.context(session)?;
                 let statement = ParsedStatement::Statement(Box::new(Statement::Query(query)));
                 self.plan_and_run(&context, statement).await
             }
@@ -435,7 +436,7 @@ impl QueryEngine {
 
     /// Runs a query that we wrote.
     async fn query(&self, sql: &str, session: &SessionSettings) -> Result<StatementResult> {
-        let context = self.context(session);
+        let context = self.context(session)?;
         let statement = context
             .state()
             .sql_to_statement(sql, &datafusion::config::Dialect::Generic)
@@ -471,7 +472,7 @@ impl QueryEngine {
     }
 
     /// Returns a session of its own for one statement.
-    fn context(&self, session: &SessionSettings) -> SessionContext {
+    fn context(&self, session: &SessionSettings) -> Result<SessionContext> {
         let state = Arc::new(self.inner.sessions.base().clone());
         let catalogs = LakeCatalogList::new(Arc::clone(&self.inner.lake), state);
         self.inner.sessions.context(session, catalogs)

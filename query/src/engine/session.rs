@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::execution::FunctionRegistry as _;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -13,7 +12,9 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::catalog::LakeCatalogList;
+use super::planner;
 use crate::config::QueryConfig;
+use crate::presto::functions::Library;
 use crate::{Error, Result};
 
 /// What a client's session remembers between statements; the client keeps it, not the server.
@@ -103,6 +104,7 @@ impl SessionSettings {
 #[derive(Debug)]
 pub(super) struct SessionFactory {
     base: SessionState,
+    library: Library,
 }
 
 impl SessionFactory {
@@ -124,18 +126,15 @@ impl SessionFactory {
         if config.target_partitions > 0 {
             session = session.with_target_partitions(config.target_partitions);
         }
-        let mut base = SessionStateBuilder::new()
+        let builder = SessionStateBuilder::new()
             .with_config(session)
             .with_runtime_env(runtime)
-            .with_default_features()
-            .build();
-        for function in crate::presto::functions::all() {
-            base.register_udf(Arc::new(function))
-                .map_err(|error| Error::Internal {
-                    message: format!("cannot register a function: {error}"),
-                })?;
-        }
-        Ok(Self { base })
+            .with_default_features();
+        let base = planner::install(builder).build();
+        Ok(Self {
+            base,
+            library: Library::new(),
+        })
     }
 
     /// Returns a session of its own for one statement, with tables pinned by `catalogs`.
@@ -144,7 +143,7 @@ impl SessionFactory {
         &self,
         settings: &SessionSettings,
         catalogs: LakeCatalogList,
-    ) -> SessionContext {
+    ) -> Result<SessionContext> {
         let mut config = self.base.config().clone();
         let options = config.options_mut();
         options.catalog.default_catalog = settings
@@ -156,17 +155,14 @@ impl SessionFactory {
             .clone()
             .unwrap_or_else(|| super::catalog::NO_SCHEMA.to_owned());
         options.execution.time_zone = Some(settings.effective_time_zone().to_owned());
-        let state = SessionStateBuilder::new_from_existing(self.base.clone())
+        // Building a state registers each function under its aliases, too, in any order; ours must win over
+        // those, so they come last.
+        let mut state = SessionStateBuilder::new_from_existing(self.base.clone())
             .with_config(config)
             .with_catalog_list(Arc::new(catalogs))
             .build();
-        let context = SessionContext::new_with_state(state);
-        // Building a state registers each function under its aliases, too, in any order; ours must win over
-        // the alias that `to_char` has.
-        for function in crate::presto::functions::all() {
-            context.register_udf(function);
-        }
-        context
+        self.library.register(&mut state)?;
+        Ok(SessionContext::new_with_state(state))
     }
 
     /// Returns the state that table scans take their Parquet settings from.

@@ -227,7 +227,7 @@ impl QueryEngine {
         pattern: Option<&str>,
         session: &SessionSettings,
     ) -> Result<StatementResult> {
-        let context = self.context(session);
+        let context = self.context(session)?;
         let state = context.state();
         let mut rows: Vec<(String, &str)> = Vec::new();
         rows.extend(

@@ -8,6 +8,7 @@ use datafusion::error::DataFusionError;
 use regex::Regex;
 
 use crate::Error;
+use crate::presto::error::TrinoFailure;
 
 const USER: &str = "USER_ERROR";
 const INTERNAL: &str = "INTERNAL_ERROR";
@@ -68,6 +69,7 @@ impl TrinoError {
             Error::Invalid { .. } | Error::Library { .. } => {
                 user(0, "GENERIC_USER_ERROR", error.to_string())
             }
+            Error::Named(failure) => named(failure),
             Error::Lake(lake) => of_lake(lake),
             Error::Plan(error) | Error::Execution(error) => of_datafusion(error),
             Error::Internal { .. } => internal(error.to_string()),
@@ -91,6 +93,17 @@ fn user(code: u32, name: &'static str, message: String) -> TrinoError {
 
 fn internal(message: String) -> TrinoError {
     error(65536, "GENERIC_INTERNAL_ERROR", INTERNAL, message)
+}
+
+fn named(failure: &TrinoFailure) -> TrinoError {
+    let code = failure.code();
+    let kind = match code {
+        0..65_536 => USER,
+        65_536..131_072 => INTERNAL,
+        131_072..16_777_216 => RESOURCES,
+        _ => EXTERNAL,
+    };
+    error(code, failure.name, kind, failure.message.clone())
 }
 
 impl TrinoError {
@@ -212,6 +225,9 @@ fn of_datafusion(error: &DataFusionError) -> TrinoError {
             },
             _ => break,
         };
+    }
+    if let Some(failure) = TrinoFailure::find(current) {
+        return named(failure).at(location);
     }
     if let DataFusionError::External(inner) = current
         && let Some(ours) = inner.downcast_ref::<Error>()

@@ -8,15 +8,51 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, StringArray};
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
-use datafusion::error::Result as DataFusionResult;
+use datafusion::error::{DataFusionError, Result as DataFusionResult};
+use datafusion::execution::FunctionRegistry as _;
+use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use super::types::type_name;
 
-/// Returns the functions to register; they replace those of the same name.
-pub fn all() -> Vec<ScalarUDF> {
+/// The functions that a session has besides DataFusion's.
+#[derive(Debug)]
+pub struct Library {
+    scalars: Vec<Arc<ScalarUDF>>,
+}
+
+impl Library {
+    /// Returns all of them.
+    #[must_use]
+    pub fn new() -> Self {
+        let scalars = scalars().into_iter().map(Arc::new).collect();
+        Self { scalars }
+    }
+
+    /// Adds the functions to a session's state; they replace those of the same name.
+    ///
+    /// # Errors
+    /// The state takes no functions.
+    pub fn register(&self, state: &mut SessionState) -> crate::Result<()> {
+        let failed = |error: DataFusionError| crate::Error::Internal {
+            message: format!("cannot register a function: {error}"),
+        };
+        for function in &self.scalars {
+            state.register_udf(Arc::clone(function)).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+impl Default for Library {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn scalars() -> Vec<ScalarUDF> {
     let simple = |name, arguments, returns, run| {
         ScalarUDF::from(Simple {
             name,
