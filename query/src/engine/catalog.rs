@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use super::external::ExternalProvider;
 use super::information_schema;
 use crate::Error;
-use crate::presto::time_travel;
+use crate::presto::tokens;
 
 /// Stands for "no schema" where DataFusion wants a name.
 pub(super) const NO_SCHEMA: &str = "no schema set";
@@ -136,7 +136,7 @@ impl SchemaProvider for LakeSchema {
 
 impl LakeSchema {
     async fn open(&self, name: &str) -> Result<Arc<dyn TableProvider>, Error> {
-        let (table, as_of) = time_travel::split_name(name)?;
+        let (table, as_of) = tokens::split_name(name)?;
         if self.name == NO_SCHEMA {
             return Err(Error::MissingSchema {
                 name: table.to_owned(),

@@ -1,7 +1,7 @@
 //! One statement from text to rows.
 //!
 //! ```text
-//! text -> presto::time_travel -> parse -> QueryEngine::run_statement
+//! text -> presto::tokens -> parse -> presto::{shapes, rewrite, labels} -> QueryEngine::run_statement
 //!                                           query          -> plan on pinned tables -> stream
 //!                                           SHOW, DESCRIBE -> a query over information_schema
 //!                                           CREATE, DROP   -> ddl, metastore
@@ -30,11 +30,10 @@ use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::{DFParserBuilder, Statement as ParsedStatement};
-use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, SelectItem, Set, SetExpr, ShowCreateObject, Statement, Use,
-};
-use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::parser::Statement as ParsedStatement;
+use datafusion::sql::sqlparser::ast::{Set, SetExpr, ShowCreateObject, Statement, Use};
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::Token;
 use futures::{StreamExt, TryStreamExt};
 use lake::Lake;
 
@@ -42,7 +41,9 @@ use self::catalog::LakeCatalogList;
 use self::registry::Registry;
 use self::session::{SessionEffect, SessionFactory, SessionSettings};
 use crate::config::QueryConfig;
-use crate::presto::{rewrite, split::split_statements, time_travel};
+use crate::presto::dialect::TrinoDialect;
+use crate::presto::labels::{self, Labels};
+use crate::presto::{rewrite, shapes, split::split_statements, tokens};
 use crate::{Error, Result};
 
 /// The one catalog.
@@ -109,12 +110,34 @@ impl StatementResult {
         }
     }
 
+    /// Returns the same rows under the names that clients see.
+    fn relabelled(self, labels: &Labels) -> Self {
+        let schema: SchemaRef = Arc::new(labels.apply(&self.schema));
+        let named = Arc::clone(&schema);
+        let rows = self.rows.map(move |batch| {
+            let columns = batch?.columns().to_vec();
+            Ok(RecordBatch::try_new(Arc::clone(&named), columns)?)
+        });
+        Self {
+            rows: Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&schema), rows)),
+            schema,
+            ..self
+        }
+    }
+
     fn effect(update_type: &str, effects: Vec<SessionEffect>) -> Self {
         Self {
             effects,
             ..Self::done(update_type, None)
         }
     }
+}
+
+/// A statement of the SQL grammar.
+struct Parsed {
+    statement: Statement,
+    /// What clients call the columns, if it is a query.
+    labels: Option<Labels>,
 }
 
 impl QueryEngine {
@@ -166,40 +189,24 @@ impl QueryEngine {
         if let Some(result) = Box::pin(self.run_front(front, session)).await? {
             return Ok(result);
         }
-        match self.parse(sql, session)? {
-            ParsedStatement::Statement(statement) => {
-                Box::pin(self.run_statement(*statement, session)).await
-            }
-            ParsedStatement::Explain(explain) => {
-                if !is_query(&explain.statement) {
-                    return Err(Error::NotSupported {
-                        what: "EXPLAIN of a statement that is no query".to_owned(),
-                    });
-                }
-                let context = self.context(session)?;
-                Box::pin(self.plan_and_run(&context, ParsedStatement::Explain(explain))).await
-            }
-            other => Err(Error::NotSupported {
-                what: format!("the statement `{other}`"),
-            }),
-        }
+        let Parsed { statement, labels } = self.parse(sql, session)?;
+        let result = Box::pin(self.run_statement(statement, session)).await?;
+        Ok(match labels {
+            Some(labels) => result.relabelled(&labels),
+            None => result,
+        })
     }
 
     /// Parses one statement of the SQL grammar and rewrites what is Presto's.
-    fn parse(&self, sql: &str, session: &SessionSettings) -> Result<ParsedStatement> {
-        let rewritten = time_travel::rewrite(&rewrite::literals(sql)?)?;
-        let mut statements = DFParserBuilder::new(rewritten.as_str())
-            .with_dialect(&GenericDialect {})
-            .build()
-            .and_then(|mut parser| parser.parse_statements())
-            .map_err(|error| Error::Syntax {
-                message: innermost(&error),
-            })?;
-        let (Some(mut statement), true) = (statements.pop_front(), statements.is_empty()) else {
-            return Err(Error::Syntax {
-                message: "expected one statement".to_owned(),
-            });
+    fn parse(&self, sql: &str, session: &SessionSettings) -> Result<Parsed> {
+        let source = tokens::read(sql)?;
+        let syntax = |error: ParserError| Error::Syntax {
+            message: error.to_string(),
         };
+        let mut parser = Parser::new(&TrinoDialect).with_tokens_with_locations(source.tokens);
+        let mut statement = parser.parse_statement().map_err(syntax)?;
+        while parser.consume_token(&Token::SemiColon) {}
+        parser.expect_token(&Token::EOF).map_err(syntax)?;
         let facts = rewrite::SessionFacts {
             user: session.user.clone(),
             catalog: session
@@ -209,41 +216,25 @@ impl QueryEngine {
             schema: session.schema.clone(),
             time_zone: session.effective_time_zone().to_owned(),
         };
-        let inner = match &mut statement {
-            ParsedStatement::Statement(inner) => Some(inner.as_mut()),
-            ParsedStatement::Explain(explain) => match explain.statement.as_mut() {
-                ParsedStatement::Statement(inner) => Some(inner.as_mut()),
-                _ => None,
-            },
-            _ => None,
-        };
-        if let Some(inner) = inner {
-            rewrite::functions(inner, &facts)?;
-            if let Statement::Query(query) = inner {
-                refuse_what_would_be_ignored(&query.to_string())?;
-            }
-        }
-        Ok(statement)
+        shapes::reshape(&mut statement)?;
+        rewrite::functions(&mut statement, &facts)?;
+        let labels = labels::take(&mut statement, &source.quoted);
+        Ok(Parsed { statement, labels })
     }
 
     /// Returns the columns of a query without running it; none for other statements.
     async fn output_schema(&self, sql: &str, session: &SessionSettings) -> Result<SchemaRef> {
-        let ParsedStatement::Statement(mut statement) = self.parse(sql, session)? else {
+        let Parsed { statement, labels } = self.parse(sql, session)?;
+        let Some(labels) = labels else {
             return Ok(Arc::new(Schema::empty()));
         };
-        let Statement::Query(query) = statement.as_mut() else {
-            return Ok(Arc::new(Schema::empty()));
-        };
-        if let SetExpr::Select(select) = query.body.as_mut() {
-            name_like_presto(&mut select.projection);
-        }
         let plan = self
             .context(session)?
             .state()
-            .statement_to_plan(ParsedStatement::Statement(statement))
+            .statement_to_plan(ParsedStatement::Statement(Box::new(statement)))
             .await
             .map_err(plan_error)?;
-        Ok(Arc::new(plan.schema().as_arrow().clone()))
+        Ok(Arc::new(labels.apply(plan.schema().as_arrow())))
     }
 
     /// Runs a query with full table names and returns all rows.
@@ -282,7 +273,7 @@ impl QueryEngine {
             refuse_in_transaction(session)?;
         }
         match statement {
-            Statement::Query(mut query) => {
+            Statement::Query(query) => {
                 if matches!(
                     query.body.as_ref(),
                     SetExpr::Insert(_)
@@ -294,12 +285,19 @@ impl QueryEngine {
                         what: "WITH before a statement that is no query".to_owned(),
                     });
                 }
-                if let SetExpr::Select(select) = query.body.as_mut() {
-                    name_like_presto(&mut select.projection);
-                }
                 let context = self.context(session)?;
                 let statement = ParsedStatement::Statement(Box::new(Statement::Query(query)));
                 self.plan_and_run(&context, statement).await
+            }
+            Statement::Explain { statement, .. } if !matches!(*statement, Statement::Query(_)) => {
+                Err(Error::NotSupported {
+                    what: "EXPLAIN of a statement that is no query".to_owned(),
+                })
+            }
+            explain @ Statement::Explain { .. } => {
+                let context = self.context(session)?;
+                let explain = ParsedStatement::Statement(Box::new(explain));
+                self.plan_and_run(&context, explain).await
             }
             Statement::ShowCatalogs { show_options, .. } => {
                 self.query(&show::catalogs(&show_options)?, session).await
@@ -488,44 +486,6 @@ fn refuse_in_transaction(session: &SessionSettings) -> Result<()> {
     Ok(())
 }
 
-fn is_query(statement: &ParsedStatement) -> bool {
-    match statement {
-        ParsedStatement::Statement(inner) => matches!(inner.as_ref(), Statement::Query(_)),
-        _ => false,
-    }
-}
-
-/// Gives unnamed expressions the names Presto gives them.
-fn name_like_presto(projection: &mut [SelectItem]) {
-    for (position, item) in projection.iter_mut().enumerate() {
-        if let SelectItem::UnnamedExpr(expr) = item
-            && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
-        {
-            let alias = Ident::new(format!("_col{position}"));
-            *item = SelectItem::ExprWithAlias {
-                expr: expr.clone(),
-                alias,
-            };
-        }
-    }
-}
-
-/// Refuses clauses that the parser knows and the planner drops without a word.
-fn refuse_what_would_be_ignored(query: &str) -> Result<()> {
-    let upper = query.to_ascii_uppercase();
-    for clause in ["TABLESAMPLE", "MATCH_RECOGNIZE"] {
-        if upper
-            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .any(|word| word == clause)
-        {
-            return Err(Error::NotSupported {
-                what: clause.to_owned(),
-            });
-        }
-    }
-    Ok(())
-}
-
 /// Unwraps our own error from where the catalog had to hide it.
 fn plan_error(error: datafusion::error::DataFusionError) -> Error {
     use datafusion::error::DataFusionError;
@@ -546,10 +506,6 @@ fn run_error(error: datafusion::error::DataFusionError) -> Error {
         Error::Plan(other) => Error::Execution(other),
         ours => ours,
     }
-}
-
-fn innermost(error: &datafusion::error::DataFusionError) -> String {
-    error.find_root().strip_backtrace()
 }
 
 #[cfg(test)]

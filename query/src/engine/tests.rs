@@ -109,9 +109,9 @@ async fn wrong_statements_are_named() {
     assert!(fails("SELECT * FROM lake.s.tt").await.contains("s.tt"));
     assert!(fails("SELECT * FROM t").await.contains("needs a schema"));
     assert!(
-        fails("SELECT * FROM lake.s.t TABLESAMPLE BERNOULLI (10)")
+        fails("SELECT * FROM lake.s.t TABLESAMPLE BERNOULLI (101)")
             .await
-            .contains("TABLESAMPLE")
+            .contains("less than or equal to 100")
     );
     assert!(
         fails("DELETE FROM lake.s.t")

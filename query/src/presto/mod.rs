@@ -1,8 +1,11 @@
 //! What the Presto dialect adds to DataFusion's SQL, as pure functions on text, syntax and types.
 
+pub mod dialect;
 pub mod error;
 pub mod functions;
+pub mod labels;
 pub mod rewrite;
+pub mod shapes;
 pub mod split;
-pub mod time_travel;
+pub mod tokens;
 pub mod types;

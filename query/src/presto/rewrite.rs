@@ -1,7 +1,6 @@
-//! Presto's literals and functions in terms of DataFusion's, where the argument types do not matter.
+//! Presto's functions in terms of DataFusion's, where the argument types do not matter: pure and idempotent.
 //!
-//! Tokens first (literals the parser reads differently), then the syntax tree (function calls). Both are pure and
-//! idempotent. What needs the types of its arguments is a function of its own in [`functions`](super::functions).
+//! What needs the types of its arguments is a function of its own in [`functions`](super::functions).
 
 use std::ops::ControlFlow;
 
@@ -9,10 +8,9 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, Statement,
     visit_expressions_mut,
 };
-use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
+use super::dialect::TrinoDialect;
 use crate::{Error, Result};
 
 /// What functions without arguments tell of the session.
@@ -110,56 +108,6 @@ const PARTS: [(&str, &str); 18] = [
     ("weekday", "isodow"),
     ("month_of_year", "month"),
 ];
-
-/// Returns `sql` with Presto's literals as the parser reads them: numbers with an exponent are doubles, and
-/// `DECIMAL '1.20'` has the digits that are written.
-///
-/// # Errors
-/// The text has no tokens, for example because a quote is not closed.
-pub fn literals(sql: &str) -> Result<String> {
-    let tokens = Tokenizer::new(&GenericDialect {}, sql)
-        // Literals stay as they are written: what is put together again must say the same.
-        .with_unescape(false)
-        .tokenize()
-        .map_err(|error| Error::Syntax {
-            message: error.to_string(),
-        })?;
-    let (mut out, mut is_changed) = (String::with_capacity(sql.len()), false);
-    let mut rest = tokens.as_slice();
-    while let [token, tail @ ..] = rest {
-        rest = tail;
-        match (token, tail) {
-            (Token::Number(text, _), _) if text.contains(['e', 'E']) => {
-                out.push_str(&format!("CAST('{text}' AS DOUBLE)"));
-                is_changed = true;
-            }
-            (
-                Token::Word(word),
-                [
-                    Token::Whitespace(_),
-                    Token::SingleQuotedString(text),
-                    after @ ..,
-                ],
-            ) if word.quote_style.is_none()
-                && word.value.eq_ignore_ascii_case("decimal")
-                && is_plain_number(text) =>
-            {
-                out.push_str(text);
-                is_changed = true;
-                rest = after;
-            }
-            (token, _) => out.push_str(&token.to_string()),
-        }
-    }
-    Ok(if is_changed { out } else { sql.to_owned() })
-}
-
-fn is_plain_number(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    !digits.is_empty()
-        && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
-        && digits.matches('.').count() <= 1
-}
 
 /// Replaces calls of Presto functions in `statement`.
 ///
@@ -296,7 +244,7 @@ fn suffix(function: &Function, condition: Option<&str>) -> String {
 }
 
 fn parse(text: &str) -> Result<Expr> {
-    Parser::new(&GenericDialect {})
+    Parser::new(&TrinoDialect)
         .try_with_sql(text)
         .and_then(|mut parser| parser.parse_expr())
         .map_err(|error| Error::Internal {
@@ -309,8 +257,7 @@ mod tests {
     use super::*;
 
     fn rewritten(sql: &str) -> String {
-        let mut statements =
-            Parser::parse_sql(&GenericDialect {}, &literals(sql).unwrap()).unwrap();
+        let mut statements = Parser::parse_sql(&TrinoDialect, sql).unwrap();
         let facts = SessionFacts {
             user: "ann".to_owned(),
             ..SessionFacts::default()
@@ -338,18 +285,8 @@ mod tests {
     }
 
     #[test]
-    fn literals_keep_their_types() {
-        assert_eq!(
-            literals("SELECT 1e3, 1.5, '1e3'").unwrap(),
-            "SELECT CAST('1e3' AS DOUBLE), 1.5, '1e3'"
-        );
-        assert_eq!(literals("SELECT DECIMAL '1.20'").unwrap(), "SELECT 1.20");
-    }
-
-    #[test]
     fn rewriting_again_changes_nothing() {
-        let once =
-            rewritten("SELECT if(count_if(a) > 1, date(b), c), week(d), 1e5 FROM t GROUP BY 2");
+        let once = rewritten("SELECT if(count_if(a) > 1, date(b), c), week(d) FROM t GROUP BY 2");
         assert_eq!(rewritten(&once), once);
     }
 }

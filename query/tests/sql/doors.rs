@@ -6,6 +6,7 @@ use arrow::array::Array;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt;
 use lake::{Lake, StorageConfig};
+use query::trino::TrinoError;
 use query::{QueryConfig, QueryEngine, SessionSettings};
 use serde_json::Value;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType};
@@ -77,15 +78,10 @@ impl Door for EngineDoor {
     }
 }
 
-/// Returns an error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    text
+/// Returns an error as clients see it.
+fn failure(error: &query::Error) -> Failure {
+    let error = TrinoError::of(error);
+    Failure(format!("{}: {}", error.name, error.message))
 }
 
 fn output(rows: Vec<Vec<String>>, columns: usize) -> DBOutput<DefaultColumnType> {
@@ -101,15 +97,15 @@ impl AsyncDB for EngineDoor {
     type ColumnType = DefaultColumnType;
 
     async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failure> {
-        let failure = |error: query::Error| Failure(chain(&error));
-        let result = self.engine.run(sql, &self.session).await.map_err(failure)?;
+        let result = self.engine.run(sql, &self.session).await;
+        let result = result.map_err(|error| failure(&error))?;
         self.session.apply(&result.effects);
         let columns = result.schema.fields().len();
         let batches: Vec<_> = result
             .rows
             .try_collect()
             .await
-            .map_err(|error| Failure(chain(&error)))?;
+            .map_err(|error| failure(&query::Error::Execution(error)))?;
         if columns == 0 {
             return Ok(DBOutput::StatementComplete(
                 result.update_count.unwrap_or(0),
@@ -225,6 +221,10 @@ fn text(value: &Value) -> String {
     match value {
         Value::Null => "NULL".to_owned(),
         Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(text).collect();
+            format!("[{}]", items.join(", "))
+        }
         other => other.to_string(),
     }
 }

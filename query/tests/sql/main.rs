@@ -14,7 +14,7 @@ mod files;
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use sqllogictest::Runner;
+use sqllogictest::{AsyncDB, DefaultColumnType, MakeConnection, Runner};
 
 use crate::doors::{Door, EngineDoor, TrinoDoor};
 
@@ -67,14 +67,29 @@ fn run<D: Door>(path: &Path) -> Result<(), Failed> {
                 .await
                 .map_err(|error| Failed::from(error.to_string()))
         } else {
-            runner
-                .run_file_async(path)
-                .await
-                .map_err(|error| Failed::from(error.to_string()))
+            run_all(&mut runner, path).await
         };
         house.stop().await;
         result
     })
+}
+
+/// Runs each record of the file, also after one that fails.
+async fn run_all<D, M>(runner: &mut Runner<D, M>, path: &Path) -> Result<(), Failed>
+where
+    D: AsyncDB<ColumnType = DefaultColumnType>,
+    M: MakeConnection<Conn = D>,
+{
+    let mut failures = Vec::new();
+    for record in sqllogictest::parse_file(path)? {
+        if let Err(error) = runner.run_async(record).await {
+            failures.push(error.to_string());
+        }
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(Failed::from(failures.join("\n\n")))
 }
 
 #[expect(

@@ -5,31 +5,21 @@
 //! error, because a clause that is dropped would answer with today's rows.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
-use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use lake::AsOf;
 
+use super::{is_word, new_name};
 use crate::{Error, Result};
 
 /// Separates a table's name from its version; not allowed in names.
 const SEPARATOR: char = '@';
 
-/// Returns `sql` with each time-travel clause moved into the name before it.
+/// Moves each time-travel clause into the name before it.
 ///
 /// # Errors
 /// A clause without a table name, a version that is no number, or a time that is no literal.
-pub fn rewrite(sql: &str) -> Result<String> {
-    if !sql.to_ascii_lowercase().contains("as of") && !sql.to_ascii_lowercase().contains(" of") {
-        return Ok(sql.to_owned());
-    }
-    let tokens = Tokenizer::new(&GenericDialect {}, sql)
-        // Literals stay as they are written: what is put together again must say the same.
-        .with_unescape(false)
-        .tokenize()
-        .map_err(|error| Error::Syntax {
-            message: error.to_string(),
-        })?;
-    let mut out: Vec<Token> = Vec::with_capacity(tokens.len());
+pub(super) fn rewrite(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut rest = tokens.as_slice();
     while let Some((token, tail)) = rest.split_first() {
         if is_word(token, "for")
@@ -43,10 +33,10 @@ pub fn rewrite(sql: &str) -> Result<String> {
             rest = tail;
         }
     }
-    Ok(out.iter().map(ToString::to_string).collect())
+    Ok(out)
 }
 
-/// Returns the table name and the version written into `name` by [`rewrite`].
+/// Returns the table name and the version written into `name` by [`read`](super::read).
 ///
 /// # Errors
 /// A version that does not parse, which only a hand-written name can cause.
@@ -75,50 +65,41 @@ enum Kind {
     Timestamp,
 }
 
-fn is_word(token: &Token, word: &str) -> bool {
-    matches!(token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
-}
-
-fn skip_space(mut tokens: &[Token]) -> &[Token] {
-    while let [Token::Whitespace(_), tail @ ..] = tokens {
-        tokens = tail;
-    }
-    tokens
-}
-
-fn word<'a>(tokens: &'a [Token], expected: &str) -> Option<&'a [Token]> {
-    let (first, tail) = skip_space(tokens).split_first()?;
+fn word<'a>(tokens: &'a [TokenWithSpan], expected: &str) -> Option<&'a [TokenWithSpan]> {
+    let (first, tail) = tokens.split_first()?;
     is_word(first, expected).then_some(tail)
 }
 
-fn clause_start(tokens: &[Token]) -> Option<(Kind, &[Token])> {
+fn clause_start(tokens: &[TokenWithSpan]) -> Option<(Kind, &[TokenWithSpan])> {
     let (kind, tail) = word(tokens, "version")
         .map(|tail| (Kind::Version, tail))
         .or_else(|| word(tokens, "timestamp").map(|tail| (Kind::Timestamp, tail)))?;
     Some((kind, word(word(tail, "as")?, "of")?))
 }
 
-fn clause_value(kind: Kind, tokens: &[Token]) -> Result<(String, &[Token])> {
-    let tokens = skip_space(tokens);
+fn clause_value(kind: Kind, tokens: &[TokenWithSpan]) -> Result<(String, &[TokenWithSpan])> {
     let unknown = |wanted: &str| Error::Invalid {
         message: format!(
             "{wanted}, found `{}`",
-            tokens.first().map_or_else(String::new, ToString::to_string)
+            tokens
+                .first()
+                .map_or_else(String::new, |token| token.token.to_string())
         ),
     };
-    match (kind, tokens) {
-        (Kind::Version, [Token::Number(digits, _), tail @ ..]) => {
-            let version: u64 = digits
-                .parse()
-                .map_err(|_| unknown("FOR VERSION AS OF takes a version number"))?;
+    match kind {
+        Kind::Version => {
+            let wanted = "FOR VERSION AS OF takes a version number";
+            let Some((Token::Number(digits, _), tail)) = first(tokens) else {
+                return Err(unknown(wanted));
+            };
+            let version: u64 = digits.parse().map_err(|_| unknown(wanted))?;
             Ok((format!("{SEPARATOR}v{version}"), tail))
         }
-        (Kind::Version, _) => Err(unknown("FOR VERSION AS OF takes a version number")),
-        (Kind::Timestamp, tokens) => {
+        Kind::Timestamp => {
             let literal = word(tokens, "timestamp")
                 .or_else(|| word(tokens, "date"))
                 .unwrap_or(tokens);
-            let [Token::SingleQuotedString(text), tail @ ..] = skip_space(literal) else {
+            let Some((Token::SingleQuotedString(text), tail)) = first(literal) else {
                 return Err(unknown(
                     "FOR TIMESTAMP AS OF takes a literal such as TIMESTAMP '2026-01-31 12:00:00 UTC'",
                 ));
@@ -129,6 +110,11 @@ fn clause_value(kind: Kind, tokens: &[Token]) -> Result<(String, &[Token])> {
             Ok((format!("{SEPARATOR}t{}", time.timestamp_micros()), tail))
         }
     }
+}
+
+fn first(tokens: &[TokenWithSpan]) -> Option<(&Token, &[TokenWithSpan])> {
+    let (first, tail) = tokens.split_first()?;
+    Some((&first.token, tail))
 }
 
 /// Parses a time with offset, with `UTC`, or without zone, which then is UTC; or a date.
@@ -157,63 +143,20 @@ pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
 }
 
 /// Appends `suffix` to the name that ends `out`.
-fn attach(out: &mut Vec<Token>, suffix: &str) -> Result<()> {
-    while let Some(Token::Whitespace(_)) = out.last() {
-        out.pop();
-    }
-    let Some(Token::Word(name)) = out.last_mut() else {
-        return Err(Error::Invalid {
-            message: "a time-travel clause must follow a table name".to_owned(),
-        });
+fn attach(out: &mut Vec<TokenWithSpan>, suffix: &str) -> Result<()> {
+    let Some(last) = out.pop() else {
+        return Err(misplaced());
     };
-    let text = match name.quote_style {
-        Some(_) => name.value.clone(),
-        None => name.value.to_ascii_lowercase(),
+    let Token::Word(name) = last.token else {
+        return Err(misplaced());
     };
-    *name = Word {
-        value: format!("{text}{suffix}"),
-        quote_style: Some('"'),
-        keyword: datafusion::sql::sqlparser::keywords::Keyword::NoKeyword,
-    };
-    out.push(Token::Whitespace(
-        datafusion::sql::sqlparser::tokenizer::Whitespace::Space,
-    ));
+    let text = format!("{}{suffix}", name.value.to_lowercase());
+    out.push(new_name(text, last.span));
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_version_moves_into_the_name() {
-        let sql =
-            rewrite("SELECT * FROM lake.flights.Flights FOR VERSION AS OF 3 f JOIN b").unwrap();
-        assert_eq!(sql, "SELECT * FROM lake.flights.\"flights@v3\"  f JOIN b");
-        assert!(matches!(
-            split_name("flights@v3"),
-            Ok(("flights", AsOf::Version(3)))
-        ));
-    }
-
-    #[test]
-    fn a_timestamp_moves_into_the_name() {
-        let sql =
-            rewrite("SELECT 1 FROM t FOR TIMESTAMP AS OF TIMESTAMP '1970-01-01 00:00:01 UTC'")
-                .unwrap();
-        assert_eq!(sql, "SELECT 1 FROM \"t@t1000000\" ");
-    }
-
-    #[test]
-    fn what_is_not_understood_is_an_error() {
-        assert!(rewrite("SELECT * FROM t FOR VERSION AS OF latest").is_err());
-        assert!(rewrite("SELECT * FROM t FOR TIMESTAMP AS OF now()").is_err());
-        assert!(rewrite("SELECT * FROM (SELECT 1) FOR VERSION AS OF 1").is_err());
-    }
-
-    #[test]
-    fn text_in_literals_stays() {
-        let sql = "SELECT 'x FOR VERSION AS OF 3'";
-        assert_eq!(rewrite(sql).unwrap(), sql);
+fn misplaced() -> Error {
+    Error::Invalid {
+        message: "a time-travel clause must follow a table name".to_owned(),
     }
 }

@@ -1,0 +1,286 @@
+//! `UNNEST` beside the tables whose columns it reads.
+//!
+//! ```text
+//! left, UNNEST(a, m) WITH ORDINALITY AS u (x, k, v, n)
+//!   -> Projection  left's columns, u.x, u.k, u.v, u.n
+//!      Unnest      all arrays at once; shorter ones are padded with NULL
+//!      Projection  left's columns, a, map_keys(m), map_values(m), 1..=length
+//!      left
+//! ```
+//!
+//! [`shapes`](crate::presto::shapes) makes each join with `UNNEST` a relation of its own, which arrives here.
+
+use arrow::datatypes::{DataType, Field};
+use datafusion::common::{Column, DFSchema, NullHandling, TableReference, UnnestOptions};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::functions::core::expr_fn::{coalesce, get_field, greatest};
+use datafusion::functions_nested::expr_fn::{cardinality, map_keys, map_values, range};
+use datafusion::logical_expr::planner::{
+    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
+};
+use datafusion::logical_expr::{
+    Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, cast, lit,
+};
+use datafusion::sql::sqlparser::ast::{
+    self, JoinConstraint, JoinOperator, TableAlias, TableFactor, Value,
+};
+
+use crate::presto::error::TrinoFailure;
+
+/// Plans `UNNEST`, alone and in joins.
+#[derive(Debug)]
+pub(super) struct UnnestPlanner;
+
+/// What `UNNEST(…)` says.
+struct Unnest {
+    arrays: Vec<ast::Expr>,
+    has_ordinality: bool,
+    alias: Option<TableAlias>,
+}
+
+/// One output column.
+struct Output {
+    /// What is unnested, before.
+    array: Expr,
+    /// Its name between the projections.
+    column: String,
+    /// The fields of the rows that it holds; none if it holds no rows.
+    fields: Vec<String>,
+}
+
+impl RelationPlanner for UnnestPlanner {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        let plan = match relation {
+            TableFactor::NestedJoin {
+                table_with_joins,
+                alias,
+            } => {
+                let is_pair = matches!(table_with_joins.joins.as_slice(),
+                    [join] if matches!(join.relation, TableFactor::UNNEST { .. }));
+                let mut joins = table_with_joins.joins;
+                let (true, Some(join)) = (is_pair, joins.pop()) else {
+                    return Ok(RelationPlanning::Original(Box::new(
+                        TableFactor::NestedJoin {
+                            table_with_joins: Box::new(ast::TableWithJoins {
+                                relation: table_with_joins.relation,
+                                joins,
+                            }),
+                            alias,
+                        },
+                    )));
+                };
+                let left = context.plan(table_with_joins.relation)?;
+                plan_join(left, join, context)?
+            }
+            unnest @ TableFactor::UNNEST { .. } => {
+                let left = LogicalPlanBuilder::empty(true).build()?;
+                let unnest = Unnest::of(unnest)?;
+                plan_unnest(left, unnest, NullHandling::Drop, context)?
+            }
+            other => return Ok(RelationPlanning::Original(Box::new(other))),
+        };
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+            plan, None,
+        ))))
+    }
+}
+
+impl Unnest {
+    fn of(factor: TableFactor) -> Result<Self> {
+        match factor {
+            TableFactor::UNNEST {
+                alias,
+                array_exprs,
+                with_offset: false,
+                with_ordinality,
+                ..
+            } => Ok(Self {
+                arrays: array_exprs,
+                has_ordinality: with_ordinality,
+                alias,
+            }),
+            other => Err(unsupported(&other.to_string())),
+        }
+    }
+}
+
+fn unsupported(what: &str) -> DataFusionError {
+    DataFusionError::NotImplemented(what.to_owned())
+}
+
+fn plan_join(
+    left: LogicalPlan,
+    join: ast::Join,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
+    let unnest = Unnest::of(join.relation)?;
+    let is_true = |constraint: &JoinConstraint| {
+        matches!(constraint, JoinConstraint::On(ast::Expr::Value(value))
+            if value.value == Value::Boolean(true))
+    };
+    match join.join_operator {
+        JoinOperator::CrossJoin(JoinConstraint::None) => {
+            plan_unnest(left, unnest, NullHandling::Drop, context)
+        }
+        JoinOperator::Join(JoinConstraint::On(condition))
+        | JoinOperator::Inner(JoinConstraint::On(condition)) => {
+            let joined = plan_unnest(left, unnest, NullHandling::Drop, context)?;
+            let condition = context.sql_to_expr(condition, joined.schema())?;
+            LogicalPlanBuilder::from(joined).filter(condition)?.build()
+        }
+        JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint)
+            if is_true(&constraint) =>
+        {
+            plan_unnest(left, unnest, NullHandling::PreserveAndExpandEmpty, context)
+        }
+        JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => Err(unsupported(
+            "LEFT JOIN involving UNNEST is only supported with condition ON TRUE",
+        )),
+        _ => Err(unsupported(
+            "this kind of join with UNNEST: only CROSS, INNER and LEFT JOIN are supported",
+        )),
+    }
+}
+
+fn plan_unnest(
+    left: LogicalPlan,
+    unnest: Unnest,
+    nulls: NullHandling,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
+    let schema = left.schema().as_ref().clone();
+    let mut outputs = Vec::new();
+    for array in unnest.arrays {
+        let array = context.sql_to_expr(array, &schema)?;
+        let place = outputs.len();
+        outputs.extend(outputs_of(array, place, &schema)?);
+    }
+    if unnest.has_ordinality {
+        outputs.push(ordinality(&outputs));
+    }
+    let kept: Vec<Expr> = schema.columns().into_iter().map(Expr::Column).collect();
+    let arrays = outputs
+        .iter()
+        .map(|output| output.array.clone().alias(&output.column));
+    let columns = outputs
+        .iter()
+        .map(|output| Column::new_unqualified(&output.column))
+        .collect();
+    let unnested = LogicalPlanBuilder::from(left)
+        .project(kept.iter().cloned().chain(arrays))?
+        .unnest_columns_with_options(columns, UnnestOptions::default().with_null_handling(nulls))?;
+    let named = name_outputs(
+        &outputs,
+        unnest.has_ordinality,
+        unnest.alias.as_ref(),
+        context,
+    )?;
+    unnested.project(kept.into_iter().chain(named))?.build()
+}
+
+/// An array gives one column, a map two, an array of rows one for each field.
+fn outputs_of(array: Expr, place: usize, schema: &DFSchema) -> Result<Vec<Output>> {
+    let column = |offset: usize| format!("$unnest{}", place + offset);
+    let one = |array: Expr, offset: usize, fields: Vec<String>| Output {
+        array,
+        column: column(offset),
+        fields,
+    };
+    match array.get_type(schema)? {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item) => Ok(vec![one(array, 0, field_names(&item))]),
+        DataType::Map(..) => Ok(vec![
+            one(map_keys(array.clone()), 0, Vec::new()),
+            one(map_values(array), 1, Vec::new()),
+        ]),
+        other => Err(TrinoFailure::new(
+            "INVALID_FUNCTION_ARGUMENT",
+            format!(
+                "Cannot unnest type: {}",
+                crate::presto::types::type_name(&other)
+            ),
+        )
+        .into()),
+    }
+}
+
+fn field_names(item: &Field) -> Vec<String> {
+    match item.data_type() {
+        DataType::Struct(fields) => fields.iter().map(|field| field.name().clone()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Counts from one to the length of the longest array.
+fn ordinality(outputs: &[Output]) -> Output {
+    let lengths = outputs
+        .iter()
+        .map(|output| {
+            let length = cast(cardinality(output.array.clone()), DataType::Int64);
+            coalesce(vec![length, lit(0_i64)])
+        })
+        .collect();
+    Output {
+        array: range(lit(1_i64), greatest(lengths) + lit(1_i64), lit(1_i64)),
+        column: "$ordinality".to_owned(),
+        fields: Vec::new(),
+    }
+}
+
+fn name_outputs(
+    outputs: &[Output],
+    has_ordinality: bool,
+    alias: Option<&TableAlias>,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Vec<Expr>> {
+    let mut values: Vec<(Expr, Option<&str>)> = Vec::new();
+    for output in outputs {
+        let column = Expr::Column(Column::new_unqualified(&output.column));
+        if output.fields.is_empty() {
+            values.push((column, None));
+            continue;
+        }
+        for field in &output.fields {
+            values.push((get_field(column.clone(), field.as_str()), Some(field)));
+        }
+    }
+    let relation = alias.map_or_else(
+        || "$unnest".to_owned(),
+        |alias| context.normalize_ident(alias.name.clone()),
+    );
+    let names: Vec<String> = alias
+        .map(|alias| alias.columns.as_slice())
+        .unwrap_or_default()
+        .iter()
+        .map(|column| context.normalize_ident(column.name.clone()))
+        .collect();
+    if !names.is_empty() && names.len() != values.len() {
+        return Err(TrinoFailure::new(
+            "MISMATCHED_COLUMN_ALIASES",
+            format!(
+                "Column alias list has {} entries but '{relation}' has {} columns available",
+                names.len(),
+                values.len()
+            ),
+        )
+        .into());
+    }
+    let last = values.len().saturating_sub(1);
+    let named = values.into_iter().enumerate().map(|(place, (value, own))| {
+        let name = match (names.get(place), own) {
+            (Some(name), _) => name.clone(),
+            (None, Some(own)) => own.to_owned(),
+            (None, None) if has_ordinality && place == last => "ordinality".to_owned(),
+            (None, None) => format!("_col{place}"),
+        };
+        value.alias_qualified(Some(TableReference::bare(relation.as_str())), name)
+    });
+    Ok(named.collect())
+}
