@@ -25,6 +25,7 @@ mod protocol;
 mod rename;
 mod restore;
 pub(crate) mod rewrite;
+mod scan;
 pub(crate) mod schema;
 mod snapshot;
 mod writer;

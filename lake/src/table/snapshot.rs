@@ -1,15 +1,20 @@
 //! One version of a table.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, Utc};
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::error::DataFusionError;
 use deltalake::logstore::commit_uri_from_version;
 use deltalake::{DeltaTable, DeltaTableError};
-use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parking_lot::Mutex;
 
+use super::scan::FileStatistics;
 use super::{TableRef, VersionLease, log};
 use crate::catalog::TableName;
 use crate::error::{Error, Result};
@@ -41,6 +46,8 @@ struct Inner {
     schema: SchemaRef,
     partition_columns: Vec<String>,
     totals: OnceLock<FileTotals>,
+    /// By whether texts are read as views, which changes the types of bounds.
+    statistics: Mutex<HashMap<SchemaRef, Arc<FileStatistics>>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +94,7 @@ impl TableSnapshot {
             schema,
             partition_columns,
             totals,
+            statistics: Mutex::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -179,6 +187,9 @@ impl TableSnapshot {
         &self,
         session: Arc<S>,
     ) -> Result<Arc<dyn TableProvider>> {
+        if let Some(scan) = self.plain_scan(session.as_ref()) {
+            return Ok(scan);
+        }
         let built = self
             .inner
             .delta
@@ -188,13 +199,40 @@ impl TableSnapshot {
         built.map_err(|error| self.provider_error(error))
     }
 
+    /// Returns what the log says of the files' columns, read as `schema`.
+    pub(super) fn file_statistics(
+        &self,
+        schema: &SchemaRef,
+    ) -> datafusion::error::Result<Arc<FileStatistics>> {
+        let mut known = self.inner.statistics.lock();
+        if let Some(statistics) = known.get(schema) {
+            return Ok(Arc::clone(statistics));
+        }
+        let state = self.inner.delta.snapshot();
+        let state = state.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let statistics = Arc::new(FileStatistics::read(state.snapshot(), schema)?);
+        known.insert(Arc::clone(schema), Arc::clone(&statistics));
+        Ok(statistics)
+    }
+
+    /// Returns the store of the whole lake.
+    pub(super) fn root_store(&self) -> Arc<dyn ObjectStore> {
+        self.inner.table_ref.log_store.root_object_store(None)
+    }
+
+    /// Returns where the table is in it.
+    pub(super) fn location(&self) -> datafusion::error::Result<Path> {
+        Path::from_url_path(self.inner.table_ref.url.path())
+            .map_err(|error| DataFusionError::External(Box::new(error)))
+    }
+
     /// Wraps an error of Delta with the table and this version.
     pub(crate) fn error(&self, action: &'static str, source: DeltaTableError) -> Error {
         let version = Some(self.version());
         self.inner.table_ref.error(action, version, source)
     }
 
-    fn provider_error(&self, error: datafusion::error::DataFusionError) -> Error {
+    fn provider_error(&self, error: DataFusionError) -> Error {
         let error = DeltaTableError::GenericError {
             source: Box::new(error),
         };

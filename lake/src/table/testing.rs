@@ -109,8 +109,14 @@ pub(crate) async fn rows(table: &LakeTable) -> Vec<String> {
     rows_of(&table.snapshot(AsOf::Latest).await.unwrap()).await
 }
 
+/// Returns the rows as text, sorted: by our scan, which must find what Delta's own finds.
 pub(crate) async fn rows_of(snapshot: &TableSnapshot) -> Vec<String> {
-    provided(&snapshot.provider().await.unwrap(), None).await
+    let state = SessionStateBuilder::new().with_default_features().build();
+    let ours = snapshot.provider_for(Arc::new(state)).await.unwrap();
+    let rows = provided(&ours, None).await;
+    let delta = snapshot.provider().await.unwrap();
+    assert_eq!(rows, provided(&delta, None).await);
+    rows
 }
 
 /// Returns the rows of a provider as text, sorted; of all columns or of those given.
