@@ -2,8 +2,11 @@
 
 use std::any::TypeId;
 
+use datafusion::sql::sqlparser::ast::Expr;
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::Token;
 
 /// The dialect of Trino and Presto.
 ///
@@ -91,10 +94,92 @@ impl Dialect for TrinoDialect {
     }
 
     fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
-        // `interval` begins a literal; the others are functions with a syntax of their own.
-        matches!(
-            keyword,
-            Keyword::INTERVAL | Keyword::EXISTS | Keyword::CAST | Keyword::CASE
-        )
+        RESERVED.contains(&keyword) || PREFIXES.contains(&keyword)
+    }
+
+    fn is_select_item_alias(
+        &self,
+        explicit: bool,
+        keyword: &Keyword,
+        parser: &mut Parser<'_>,
+    ) -> bool {
+        !RESERVED.contains(keyword) && (explicit || self.is_column_alias(keyword, parser))
+    }
+
+    fn is_table_factor_alias(
+        &self,
+        explicit: bool,
+        keyword: &Keyword,
+        parser: &mut Parser<'_>,
+    ) -> bool {
+        !RESERVED.contains(keyword) && (explicit || self.is_table_alias(keyword, parser))
+    }
+
+    fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        let next = parser.peek_token();
+        match &next.token {
+            Token::Word(word) if RESERVED.contains(&word.keyword) => {
+                Some(parser.expected("an expression", next))
+            }
+            _ => None,
+        }
     }
 }
+
+/// Reserved words that begin expressions.
+const PREFIXES: [Keyword; 5] = [
+    Keyword::CASE,
+    Keyword::CAST,
+    Keyword::EXISTS,
+    // Not reserved in Trino, but a literal follows wherever it is not a name in quotes.
+    Keyword::INTERVAL,
+    Keyword::NOT,
+];
+
+/// Words that are no names unless they are quoted. Reserved words with a meaning of their own at the place of a name,
+/// such as `EXTRACT`, are read as that before anybody asks.
+///
+/// # Source
+/// <https://trino.io/docs/476/language/reserved.html>
+const RESERVED: [Keyword; 40] = [
+    Keyword::AND,
+    Keyword::AS,
+    Keyword::BETWEEN,
+    Keyword::BY,
+    Keyword::CREATE,
+    Keyword::CROSS,
+    Keyword::DELETE,
+    Keyword::DISTINCT,
+    Keyword::DROP,
+    Keyword::ELSE,
+    Keyword::END,
+    Keyword::ESCAPE,
+    Keyword::EXCEPT,
+    Keyword::FOR,
+    Keyword::FROM,
+    Keyword::FULL,
+    Keyword::GROUP,
+    Keyword::HAVING,
+    Keyword::IN,
+    Keyword::INNER,
+    Keyword::INSERT,
+    Keyword::INTERSECT,
+    Keyword::INTO,
+    Keyword::IS,
+    Keyword::JOIN,
+    Keyword::LEFT,
+    Keyword::LIKE,
+    Keyword::NATURAL,
+    Keyword::ON,
+    Keyword::OR,
+    Keyword::ORDER,
+    Keyword::RIGHT,
+    Keyword::SELECT,
+    Keyword::TABLE,
+    Keyword::THEN,
+    Keyword::UNION,
+    Keyword::USING,
+    Keyword::VALUES,
+    Keyword::WHEN,
+    Keyword::WHERE,
+];

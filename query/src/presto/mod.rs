@@ -9,3 +9,6 @@ pub mod shapes;
 pub mod split;
 pub mod tokens;
 pub mod types;
+
+#[cfg(test)]
+mod tests;

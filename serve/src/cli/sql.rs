@@ -157,8 +157,8 @@ impl Target {
         }
         let elapsed = started.elapsed().as_secs_f64();
         match update {
-            Some(what) => eprintln!("{what} ({elapsed:.2} s)"),
-            None => eprintln!("{count} rows ({elapsed:.2} s)"),
+            Some(what) => eprintln!("{what} ({elapsed:.3} s)"),
+            None => eprintln!("{count} rows ({elapsed:.3} s)"),
         }
         Ok(())
     }

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""TPC-H through the engine, against plain DataFusion and DuckDB on plain Parquet files; medians of five, in one run.
+
+  infra/bench/bench_sql.py tpch [--scale 1] [--runs 5] [--keep FOLDER]
+
+Our tables are Delta tables filled by CREATE TABLE AS SELECT, lineitem and orders in the order of their dates. A second
+set of ours is the peers' own Parquet files, converted in place: what scanning through the Delta log costs.
+Needs `cargo build --release` and `pip install tpchgen-cli 'datafusion==55.*' duckdb pyarrow`; tpchgen-cli on the PATH.
+LAKEHOUSE_BIN names another binary.
+"""
+import argparse
+import csv
+import math
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
+BINARY = os.environ.get("LAKEHOUSE_BIN", os.path.join(TARGET, "release", "lakehouse"))
+TABLES = ["nation", "region", "part", "supplier", "partsupp", "customer", "orders", "lineitem"]
+ORDER = {"lineitem": "l_shipdate", "orders": "o_orderdate"}
+
+
+def queries():
+    text = open(os.path.join(ROOT, "infra", "bench", "tpch.sql")).read()
+    text = re.sub(r"--.*", "", text)
+    return [query.strip() for query in text.split(";") if query.strip()]
+
+
+def ours(folder, script, *flags):
+    """Runs a script in one process and returns the seconds of each statement."""
+    path = os.path.join(folder, "script.sql")
+    with open(path, "w") as file:
+        file.write(script)
+    done = subprocess.run([BINARY, "sql", "--data-dir", folder, "-f", path, *flags], text=True, capture_output=True)
+    if done.returncode != 0:
+        sys.exit(done.stderr[-2000:])
+    return [float(seconds) for seconds in re.findall(r"\(([0-9.]+) s\)$", done.stderr, re.M)], done.stdout
+
+
+def cells(rows):
+    """Rows that engines agree on: numbers rounded, the rest as text."""
+    def cell(value):
+        try:
+            return f"{float(value):.4g}"
+        except (TypeError, ValueError):
+            return "" if value is None else str(value).strip()
+    return sorted(tuple(cell(value) for value in row) for row in rows)
+
+
+def tpch(scale, runs, keep):
+    import datafusion
+    import duckdb
+    folder = keep or tempfile.mkdtemp(prefix="lakehouse-tpch-")
+    raw = os.path.join(folder, "lake", "raw")
+    if not os.path.exists(os.path.join(raw, "lineitem")):
+        flat = os.path.join(folder, "flat")
+        subprocess.run(["tpchgen-cli", "parquet", "-s", str(scale), f"--output-dir={flat}"], check=True)
+        for table in TABLES:
+            os.makedirs(os.path.join(raw, table))
+            os.rename(os.path.join(flat, f"{table}.parquet"), os.path.join(raw, table, f"{table}.parquet"))
+        subprocess.run([BINARY, "sql", "--data-dir", folder, "-e",
+                        "CREATE SCHEMA plain"], check=True, capture_output=True)
+        for table in TABLES:
+            subprocess.run([BINARY, "table", "convert", f"plain.{table}", f"raw/{table}", "--data-dir", folder],
+                           check=True, capture_output=True)
+        fill = "CREATE SCHEMA tpch;" + "".join(
+            f"CREATE TABLE tpch.{table} AS SELECT * FROM plain.{table}"
+            + (f" ORDER BY {ORDER[table]};" if table in ORDER else ";") for table in TABLES)
+        ours(folder, fill)
+    texts = queries()
+    duck = duckdb.connect()
+    duck.execute("SET threads TO 2")
+    config = datafusion.SessionConfig().with_target_partitions(2)
+    plain = datafusion.SessionContext(config)
+    for table in TABLES:
+        path = os.path.join(raw, table, f"{table}.parquet")
+        duck.execute(f"CREATE VIEW {table} AS SELECT * FROM '{path}'")
+        plain.register_parquet(table, path)
+
+    def timed(run):
+        started = time.perf_counter()
+        rows = run()
+        return time.perf_counter() - started, rows
+
+    def plain_rows(query):
+        return [row for batch in plain.sql(query).collect() for row in zip(*[c.to_pylist() for c in batch.columns])]
+
+    names = ("lake", "converted", "datafusion", "duckdb")
+    seconds = {name: [[] for _ in texts] for name in names}
+    for number, query in enumerate(texts):
+        for name, schema in (("lake", "tpch"), ("converted", "plain")):
+            took, out = ours(folder, query, "--schema", schema, "--format", "csv")
+            answer = cells(list(csv.reader(out.splitlines()))[1:])
+            if answer != cells(duck.execute(query).fetchall()):
+                print(f"Q{number + 1}: {name} differs from duckdb: {answer[:2]}", file=sys.stderr)
+    for _ in range(runs):
+        # One process per run and engine; the first round of each warms it.
+        for name, schema in (("lake", "tpch"), ("converted", "plain")):
+            script = ";\n".join(text for text in texts for _ in range(2))
+            took, _ = ours(folder, script, "--schema", schema, "--format", "csv")
+            for number in range(len(texts)):
+                seconds[name][number].append(took[2 * number + 1])
+        for number, query in enumerate(texts):
+            plain.sql(query).collect()
+            seconds["datafusion"][number].append(timed(lambda: plain.sql(query).collect())[0])
+            duck.execute(query).fetchall()
+            seconds["duckdb"][number].append(timed(lambda: duck.execute(query).fetchall())[0])
+    median = {name: [statistics.median(values) for values in rows] for name, rows in seconds.items()}
+    print("| query | " + " | ".join(f"{name} ms" for name in names) + " | lake / datafusion | lake / duckdb |")
+    print("|---|" + "---|" * (len(names) + 2))
+    for number in range(len(texts)):
+        values = [median[name][number] for name in names]
+        print(f"| Q{number + 1} | " + " | ".join(f"{value * 1000:.0f}" for value in values)
+              + f" | {values[0] / values[2]:.2f} | {values[0] / values[3]:.2f} |")
+
+    def ratio(one, other):
+        return math.exp(statistics.mean(math.log(a / b) for a, b in zip(median[one], median[other])))
+    print(f"geometric means: lake / datafusion {ratio('lake', 'datafusion'):.2f}, lake / duckdb "
+          f"{ratio('lake', 'duckdb'):.2f}, converted / datafusion {ratio('converted', 'datafusion'):.2f}, "
+          f"datafusion / duckdb {ratio('datafusion', 'duckdb'):.2f}")
+    if not keep:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("benchmark", choices=["tpch"])
+    parser.add_argument("--scale", type=float, default=1)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--keep", help="a folder that stays, so that a second run need not make the tables again")
+    arguments = parser.parse_args()
+    tpch(arguments.scale, arguments.runs, arguments.keep)
