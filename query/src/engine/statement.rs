@@ -20,13 +20,13 @@ const PROPERTIES: [(&str, &str, &str, &str); 7] = [
         "query_max_run_time",
         "100.00d",
         "varchar",
-        "Accepted and not used",
+        "Maximum run time of a query, its time in the queue included",
     ),
     (
         "query_max_execution_time",
         "100.00d",
         "varchar",
-        "Accepted and not used",
+        "Maximum execution time of a query",
     ),
     (
         "join_distribution_type",
@@ -93,6 +93,7 @@ impl QueryEngine {
                 if !is_property(&name) {
                     return Err(Error::InvalidSessionProperty { name });
                 }
+                super::registry::check_property(&name, &value)?;
                 StatementResult::effect(
                     "SET SESSION",
                     vec![SessionEffect::SetProperty(name, value)],
