@@ -12,8 +12,10 @@
 mod catalog;
 mod ddl;
 mod dml;
+mod explain;
 mod external;
 mod frontend;
+mod guard;
 mod information_schema;
 mod metastore;
 mod names;
@@ -169,15 +171,6 @@ impl QueryEngine {
         match self.parse(sql, session)? {
             ParsedStatement::Statement(statement) => {
                 Box::pin(self.run_statement(*statement, session)).await
-            }
-            ParsedStatement::Explain(explain) => {
-                if !is_query(&explain.statement) {
-                    return Err(Error::NotSupported {
-                        what: "EXPLAIN of a statement that is no query".to_owned(),
-                    });
-                }
-                let context = self.context(session)?;
-                Box::pin(self.plan_and_run(&context, ParsedStatement::Explain(explain))).await
             }
             other => Err(Error::NotSupported {
                 what: format!("the statement `{other}`"),
@@ -460,7 +453,9 @@ impl QueryEngine {
             .execute_logical_plan(plan)
             .await
             .map_err(plan_error)?;
-        let rows = frame.execute_stream().await.map_err(plan_error)?;
+        let task = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await.map_err(plan_error)?;
+        let rows = guard::execute(plan, task).map_err(plan_error)?;
         // The catalog list holds the pinned tables; they are in use until the last row is read.
         let pins = Arc::clone(context.state().catalog_list());
         let schema = rows.schema();
@@ -486,13 +481,6 @@ fn refuse_in_transaction(session: &SessionSettings) -> Result<()> {
         });
     }
     Ok(())
-}
-
-fn is_query(statement: &ParsedStatement) -> bool {
-    match statement {
-        ParsedStatement::Statement(inner) => matches!(inner.as_ref(), Statement::Query(_)),
-        _ => false,
-    }
 }
 
 /// Gives unnamed expressions the names Presto gives them.

@@ -220,6 +220,3 @@ impl Registry {
         (waiting, bytes)
     }
 }
-
-#[cfg(test)]
-mod tests;
