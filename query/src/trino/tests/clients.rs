@@ -112,3 +112,19 @@ async fn the_trino_cli_works() {
     ]);
     against(command).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_jdbc_driver_works() {
+    let (Some(jar), Some(java)) = (
+        peer("LAKEHOUSE_TEST_TRINO_JDBC"),
+        peer("LAKEHOUSE_TEST_JAVA"),
+    ) else {
+        println!(
+            "SKIPPED: LAKEHOUSE_TEST_TRINO_JDBC names no jar of Trino's driver, or LAKEHOUSE_TEST_JAVA no Java runtime"
+        );
+        return;
+    };
+    let mut command = Command::new(java);
+    command.arg("-cp").arg(jar).arg(script("TrinoJdbc.java"));
+    against(command).await;
+}
