@@ -16,12 +16,8 @@ pub(super) enum FrontStatement {
     Sql,
     /// A statement about names.
     Metastore(Box<MetastoreStatement>),
-    /// `EXPLAIN (TYPE …, FORMAT …) statement`.
-    ExplainOptions {
-        options: Vec<String>,
-        analyze: bool,
-        sql: String,
-    },
+    /// `EXPLAIN …`, whole.
+    Explain { sql: String },
     /// `PREPARE name FROM sql`.
     Prepare { name: String, sql: String },
     /// `EXECUTE name [USING …]`.
@@ -76,7 +72,9 @@ pub(super) fn classify(sql: &str) -> Result<FrontStatement> {
         message: format!("Expected: {usage}, found: `{sql}`"),
     };
     Ok(match words.as_slice() {
-        ["EXPLAIN", "(", ..] | ["EXPLAIN", "ANALYZE", "("] => explain(&tokens, sql)?,
+        ["EXPLAIN", ..] => FrontStatement::Explain {
+            sql: sql.to_owned(),
+        },
         ["PREPARE", _, "FROM"] => {
             let name = name_at(&code, 1)?;
             FrontStatement::Prepare {
@@ -308,49 +306,6 @@ fn like(tokens: &[&Token]) -> Result<Option<String>> {
             message: format!("Expected: LIKE 'pattern', found: {}", join(tokens)),
         }),
     }
-}
-
-fn explain(tokens: &[Token], sql: &str) -> Result<FrontStatement> {
-    let malformed = || Error::Syntax {
-        message: format!("Expected: ) after the options of EXPLAIN, found: `{sql}`"),
-    };
-    let code = tokens
-        .iter()
-        .enumerate()
-        .filter(|(_, token)| !is_blank(token));
-    let analyze = tokens
-        .iter()
-        .filter(|token| !is_blank(token))
-        .nth(1)
-        .is_some_and(|t| is_word(t, "ANALYZE"));
-    let (mut options, mut end) = (Vec::new(), None);
-    for (position, token) in code.skip(if analyze { 3 } else { 2 }) {
-        if matches!(token, Token::RParen) {
-            end = Some(position);
-            break;
-        }
-        // `EXPLAIN (SELECT 1)` is a query in parentheses.
-        if options.is_empty()
-            && (is_word(token, "SELECT") || is_word(token, "WITH") || is_word(token, "VALUES"))
-        {
-            return Ok(FrontStatement::Sql);
-        }
-        if !matches!(token, Token::Comma) {
-            options.push(token.to_string().to_ascii_uppercase());
-        }
-    }
-    let end = end.ok_or_else(malformed)?;
-    let sql: String = tokens
-        .get(end + 1..)
-        .unwrap_or_default()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    Ok(FrontStatement::ExplainOptions {
-        options,
-        analyze,
-        sql: sql.trim().to_owned(),
-    })
 }
 
 #[cfg(test)]

@@ -12,8 +12,10 @@
 mod catalog;
 mod ddl;
 mod dml;
+mod explain;
 mod external;
 mod frontend;
+mod guard;
 mod information_schema;
 mod metastore;
 mod names;
@@ -289,16 +291,6 @@ impl QueryEngine {
                 let statement = ParsedStatement::Statement(Box::new(Statement::Query(query)));
                 self.plan_and_run(&context, statement).await
             }
-            Statement::Explain { statement, .. } if !matches!(*statement, Statement::Query(_)) => {
-                Err(Error::NotSupported {
-                    what: "EXPLAIN of a statement that is no query".to_owned(),
-                })
-            }
-            explain @ Statement::Explain { .. } => {
-                let context = self.context(session)?;
-                let explain = ParsedStatement::Statement(Box::new(explain));
-                self.plan_and_run(&context, explain).await
-            }
             Statement::ShowCatalogs { show_options, .. } => {
                 self.query(&show::catalogs(&show_options)?, session).await
             }
@@ -458,7 +450,9 @@ impl QueryEngine {
             .execute_logical_plan(plan)
             .await
             .map_err(plan_error)?;
-        let rows = frame.execute_stream().await.map_err(plan_error)?;
+        let task = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await.map_err(plan_error)?;
+        let rows = guard::execute(plan, task).map_err(plan_error)?;
         // The catalog list holds the pinned tables; they are in use until the last row is read.
         let pins = Arc::clone(context.state().catalog_list());
         let schema = rows.schema();

@@ -172,7 +172,14 @@ impl SessionFactory {
 }
 
 fn build_runtime(config: &QueryConfig) -> Result<Arc<RuntimeEnv>> {
-    let spill = DiskManagerBuilder::default().with_mode(DiskManagerMode::OsTmpDirectory);
+    let mode = if config.spill_dir.as_os_str().is_empty() {
+        DiskManagerMode::OsTmpDirectory
+    } else {
+        DiskManagerMode::Directories(vec![config.spill_dir.clone()])
+    };
+    let spill = DiskManagerBuilder::default()
+        .with_mode(mode)
+        .with_max_temp_directory_size(config.spill_limit_bytes);
     RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(FairSpillPool::new(config.memory_limit_bytes)))
         .with_disk_manager_builder(spill)

@@ -20,13 +20,13 @@ const PROPERTIES: [(&str, &str, &str, &str); 7] = [
         "query_max_run_time",
         "100.00d",
         "varchar",
-        "Accepted and not used",
+        "Maximum run time of a query, its time in the queue included",
     ),
     (
         "query_max_execution_time",
         "100.00d",
         "varchar",
-        "Accepted and not used",
+        "Maximum execution time of a query",
     ),
     (
         "join_distribution_type",
@@ -59,11 +59,7 @@ impl QueryEngine {
         Ok(Some(match statement {
             FrontStatement::Sql => return Ok(None),
             FrontStatement::Metastore(statement) => self.run_metastore(*statement, session).await?,
-            FrontStatement::ExplainOptions {
-                options,
-                analyze,
-                sql,
-            } => self.explain(&options, analyze, &sql, session).await?,
+            FrontStatement::Explain { sql } => self.explain(&sql, session).await?,
             FrontStatement::Prepare { name, sql } => {
                 StatementResult::effect("PREPARE", vec![SessionEffect::AddPrepared(name, sql)])
             }
@@ -93,6 +89,7 @@ impl QueryEngine {
                 if !is_property(&name) {
                     return Err(Error::InvalidSessionProperty { name });
                 }
+                super::registry::check_property(&name, &value)?;
                 StatementResult::effect(
                     "SET SESSION",
                     vec![SessionEffect::SetProperty(name, value)],
@@ -152,39 +149,6 @@ impl QueryEngine {
                 StatementResult::effect("ROLLBACK", vec![SessionEffect::EndTransaction])
             }
         }))
-    }
-
-    async fn explain(
-        &self,
-        options: &[String],
-        analyze: bool,
-        sql: &str,
-        session: &SessionSettings,
-    ) -> Result<StatementResult> {
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        let (mut validate, mut rest) = (false, options.as_slice());
-        while let [key, value, tail @ ..] = rest {
-            match (*key, *value) {
-                ("TYPE", "LOGICAL" | "DISTRIBUTED") | ("FORMAT", "TEXT") => {}
-                ("TYPE", "VALIDATE") => validate = true,
-                (key, value) => {
-                    return Err(Error::NotSupported {
-                        what: format!("EXPLAIN ({key} {value})"),
-                    });
-                }
-            }
-            rest = tail;
-        }
-        let verb = if analyze {
-            "EXPLAIN ANALYZE"
-        } else {
-            "EXPLAIN"
-        };
-        let plan = Box::pin(self.run(&format!("{verb} {sql}"), session)).await?;
-        if !validate {
-            return Ok(plan);
-        }
-        one_batch(vec![("Valid", Arc::new(BooleanArray::from(vec![true])))])
     }
 
     /// Plans the statement without running it.

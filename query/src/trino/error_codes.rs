@@ -254,6 +254,12 @@ fn classify(error_found: &DataFusionError) -> TrinoError {
         },
         DataFusionError::SQL(parse, _) => syntax(&parse.to_string()),
         DataFusionError::NotImplemented(text) => user(13, "NOT_SUPPORTED", text.clone()),
+        DataFusionError::ResourcesExhausted(text) if text.contains("used disk space") => error(
+            131_078,
+            "EXCEEDED_SPILL_LIMIT",
+            RESOURCES,
+            format!("Query exceeded local spill limit: {text}"),
+        ),
         DataFusionError::ResourcesExhausted(text) => error(
             131_079,
             "EXCEEDED_LOCAL_MEMORY_LIMIT",

@@ -10,47 +10,93 @@
 //! # Source
 //! <https://trino.io/docs/current/develop/client-protocol.html>
 
+mod config;
 mod encode;
 mod error_codes;
 mod headers;
 mod model;
+mod pages;
+mod queries;
+mod signature;
+mod spool;
 mod statement;
+pub(crate) mod types;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use serde_json::{Value, json};
+use axum::http::{Extensions, HeaderMap, Version, header};
+use axum::routing::{delete, get, post, put};
+use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
+use tower_http::compression::predicate::{Predicate as _, SizeAbove};
 
+pub use self::config::TrinoConfig;
 pub use self::error_codes::{ErrorLocation, TrinoError};
+use self::spool::Spool;
 use crate::QueryEngine;
-use crate::engine::registry::{QueryId, QuerySummary};
+use crate::registry::RunningQuery;
 
 /// What clients take for the server's version; JDBC wants a number first.
 pub const NODE_VERSION: &str = concat!("476-lakehouse-", env!("CARGO_PKG_VERSION"));
-/// Longest statement.
-const MAX_STATEMENT_BYTES: usize = 16 << 20;
 /// Pages below this many bytes are not worth compressing.
 const COMPRESS_ABOVE_BYTES: u16 = 1024;
 
 struct Door {
     engine: QueryEngine,
+    config: TrinoConfig,
+    /// None when results are not spooled.
+    spool: Option<Arc<Spool>>,
     started: std::time::Instant,
+}
+
+impl Door {
+    fn new(engine: QueryEngine) -> Self {
+        let config = engine.config().trino.clone();
+        let spool = match config.spooling.then(|| Spool::new(&engine, &config)) {
+            None => None,
+            Some(Ok(spool)) => Some(Arc::new(spool)),
+            Some(Err(error)) => {
+                tracing::error!(error = %error, "results cannot be spooled");
+                None
+            }
+        };
+        Self {
+            engine,
+            config,
+            spool,
+            started: std::time::Instant::now(),
+        }
+    }
+
+    /// Cancels a query for its client, and deletes what it would have fetched yet.
+    async fn cancel(&self, query: &RunningQuery) {
+        query.cancel();
+        if let Some(spool) = &self.spool {
+            spool.discard(query.id()).await;
+        }
+    }
 }
 
 /// Returns the routes of the protocol.
 pub fn router(engine: QueryEngine) -> Router {
-    let door = Arc::new(Door {
-        engine,
-        started: std::time::Instant::now(),
-    });
+    routes(Arc::new(Door::new(engine)))
+}
+
+fn routes(door: Arc<Door>) -> Router {
     let queued = "/v1/statement/queued/{id}/{slug}/{token}";
     let executing = "/v1/statement/executing/{id}/{slug}/{token}";
+    let partial = "/v1/statement/executing/partialCancel/{id}/{stage}/{slug}/{token}";
+    // Segments are compressed already, or not on purpose.
+    let is_page = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| {
+        headers
+            .get(header::CONTENT_TYPE)
+            .is_none_or(|kind| kind != "application/octet-stream")
+    };
+    let compression = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(COMPRESS_ABOVE_BYTES).and(is_page));
     // GET answers HEAD too, and a HEAD must not fetch a page: it has its own handler.
     Router::new()
         .route(
@@ -69,87 +115,22 @@ pub fn router(engine: QueryEngine) -> Router {
                 .delete(statement::cancel)
                 .head(statement::heartbeat),
         )
-        .route("/v1/query", get(list_queries))
-        .route("/v1/query/{id}", delete(cancel_query).get(query_info))
-        .route("/v1/info", get(info))
+        .route(partial, delete(statement::cancel_stage))
+        .route("/v1/spooled/download/{token}", get(spool::download))
+        .route("/v1/spooled/ack/{token}", get(spool::acknowledge))
+        .route("/v1/query", get(queries::list_queries))
+        .route(
+            "/v1/query/{id}",
+            delete(queries::cancel_query).get(queries::query_info),
+        )
+        .route("/v1/query/{id}/killed", put(queries::kill_query))
+        .route("/v1/info", get(queries::info))
         .route("/v1/info/state", get(async || axum::Json("ACTIVE")))
         .route("/v1/info/coordinator", get(async || StatusCode::OK))
-        .route("/v1/status", get(info))
-        .route("/ui/query.html", get(query_page))
-        .layer(DefaultBodyLimit::max(MAX_STATEMENT_BYTES))
-        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE_BYTES)))
+        .route("/v1/status", get(queries::info))
+        .route("/ui/query.html", get(queries::query_page))
+        .layer(compression)
         .with_state(door)
-}
-
-async fn info(State(door): State<Arc<Door>>) -> axum::Json<Value> {
-    let uptime = format!("{:.2}m", door.started.elapsed().as_secs_f64() / 60.0);
-    axum::Json(json!({
-        "nodeVersion": { "version": NODE_VERSION },
-        "environment": "lakehouse",
-        "coordinator": true,
-        "starting": false,
-        "uptime": uptime,
-    }))
-}
-
-async fn list_queries(State(door): State<Arc<Door>>) -> axum::Json<Value> {
-    axum::Json(door.engine.registry().list().iter().map(describe).collect())
-}
-
-async fn query_info(State(door): State<Arc<Door>>, Path(id): Path<String>) -> Response {
-    match door.engine.registry().get(&QueryId::from(id.as_str())) {
-        Some(query) => axum::Json(describe(&query.summary())).into_response(),
-        None => StatusCode::GONE.into_response(),
-    }
-}
-
-async fn cancel_query(State(door): State<Arc<Door>>, Path(id): Path<String>) -> StatusCode {
-    if let Some(query) = door.engine.registry().get(&QueryId::from(id.as_str())) {
-        query.cancel();
-    }
-    StatusCode::NO_CONTENT
-}
-
-fn describe(query: &QuerySummary) -> Value {
-    let error = query.failure.as_deref().map(TrinoError::of);
-    json!({
-        "queryId": query.id.as_str(),
-        "state": query.stats.state.name(),
-        "query": query.sql,
-        "session": { "user": query.user, "source": query.source },
-        "queryStats": {
-            "createTime": query.created,
-            "endTime": query.ended,
-            "elapsedTime": format!("{:.2}s", query.stats.elapsed.as_secs_f64()),
-            "queuedTime": format!("{:.2}s", query.stats.queued.as_secs_f64()),
-            "outputPositions": query.stats.rows,
-            "outputDataSize": format!("{}B", query.stats.bytes),
-        },
-        "errorType": error.as_ref().map(|error| error.kind),
-        "errorCode": error.as_ref().map(|error| json!({ "code": error.code, "name": error.name, "type": error.kind })),
-    })
-}
-
-/// The target of `infoUri`: what clients link to.
-async fn query_page(
-    State(door): State<Arc<Door>>,
-    axum::extract::RawQuery(id): axum::extract::RawQuery,
-) -> Response {
-    let id = id.unwrap_or_default();
-    let Some(query) = door.engine.registry().get(&QueryId::from(id.as_str())) else {
-        return (
-            StatusCode::NOT_FOUND,
-            Html("<p>This query is no longer known.</p>"),
-        )
-            .into_response();
-    };
-    let text = serde_json::to_string_pretty(&describe(&query.summary())).unwrap_or_default();
-    let text = text.replace('&', "&amp;").replace('<', "&lt;");
-    Html(format!(
-        "<!doctype html><title>Query {}</title><pre>{text}</pre>",
-        query.id()
-    ))
-    .into_response()
 }
 
 #[cfg(test)]

@@ -1,77 +1,103 @@
 //! Documents and type signatures of the protocol.
 
-use arrow::datatypes::{DataType, FieldRef, IntervalUnit, SchemaRef, TimeUnit};
+use arrow::datatypes::SchemaRef;
+use axum::body::Body;
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::error_codes::TrinoError;
-use super::headers::Prefix;
-use crate::engine::registry::QueryStats;
+pub(super) use super::signature::{TypeStyle, digits};
+use super::signature::{int64_type, type_of};
+use crate::registry::{QueryState, QueryStats};
 
-/// How types are written for one client.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct TypeStyle {
-    /// The client reads `timestamp(6)`.
-    pub(super) has_parametric_datetime: bool,
-    /// Old Presto clients expect more keys in a signature.
-    pub(super) prefix: Prefix,
-}
+/// Pages from this size on are sent in pieces, so that their rows are not copied.
+const STREAMED_BYTES: usize = 256 << 10;
 
 /// What one document says.
 pub(super) struct Document<'a> {
     pub(super) id: &'a str,
     pub(super) base: &'a str,
     pub(super) next_uri: Option<String>,
+    pub(super) partial_cancel_uri: Option<String>,
     pub(super) columns: Option<&'a Value>,
-    /// Encoded rows without the outer brackets; none means no `data`.
-    pub(super) rows: Option<&'a [u8]>,
+    /// The JSON of `data`; none means no rows.
+    pub(super) data: Option<Bytes>,
     pub(super) update_type: Option<&'a str>,
     pub(super) update_count: Option<u64>,
     pub(super) error: Option<&'a TrinoError>,
     pub(super) stats: &'a QueryStats,
 }
 
-impl Document<'_> {
-    /// Returns the JSON text; rows are copied as they are.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+impl<'a> Document<'a> {
+    /// Returns a document that says nothing but how far the query is.
+    pub(super) fn empty(id: &'a str, base: &'a str, stats: &'a QueryStats) -> Self {
+        Self {
+            id,
+            base,
+            next_uri: None,
+            partial_cancel_uri: None,
+            columns: None,
+            data: None,
+            update_type: None,
+            update_count: None,
+            error: None,
+            stats,
+        }
+    }
+
+    /// Returns the JSON text as a body.
+    pub(super) fn into_body(self) -> Body {
+        let Some(data) = self.data.clone() else {
+            return Body::from(self.head());
+        };
+        let mut head = self.head();
+        head.pop();
+        head.extend_from_slice(b",\"data\":");
+        if data.len() < STREAMED_BYTES {
+            head.extend_from_slice(&data);
+            head.push(b'}');
+            return Body::from(head);
+        }
+        let parts = [Bytes::from(head), data, Bytes::from_static(b"}")];
+        let parts = parts.into_iter().map(Ok::<_, std::convert::Infallible>);
+        Body::from_stream(futures::stream::iter(parts))
+    }
+
+    /// Returns all but the rows.
+    fn head(&self) -> Vec<u8> {
         let mut head = serde_json::Map::new();
-        head.insert("id".to_owned(), json!(self.id));
-        head.insert(
-            "infoUri".to_owned(),
-            json!(format!("{}/ui/query.html?{}", self.base, self.id)),
-        );
+        let mut put = |key: &str, value: Value| head.insert(key.to_owned(), value);
+        put("id", json!(self.id));
+        let info_uri = format!("{}/ui/query.html?{}", self.base, self.id);
+        put("infoUri", json!(info_uri));
+        if let Some(uri) = &self.partial_cancel_uri {
+            put("partialCancelUri", json!(uri));
+        }
         if let Some(next) = &self.next_uri {
-            head.insert("nextUri".to_owned(), json!(next));
+            put("nextUri", json!(next));
         }
         if let Some(columns) = self.columns {
-            head.insert("columns".to_owned(), columns.clone());
+            put("columns", columns.clone());
         }
-        head.insert("stats".to_owned(), stats(self.stats));
-        head.insert("warnings".to_owned(), json!([]));
+        put("stats", stats(self.stats));
+        put("warnings", json!([]));
         if let Some(kind) = self.update_type {
-            head.insert("updateType".to_owned(), json!(kind));
+            put("updateType", json!(kind));
         }
         if let Some(count) = self.update_count {
-            head.insert("updateCount".to_owned(), json!(count));
+            put("updateCount", json!(count));
         }
         if let Some(error) = self.error {
-            head.insert("error".to_owned(), error_document(error));
+            put("error", error_document(error));
         }
-        let mut text = Value::Object(head).to_string().into_bytes();
-        if let Some(rows) = self.rows {
-            text.pop();
-            text.reserve(rows.len() + 16);
-            text.extend_from_slice(b",\"data\":[");
-            text.extend_from_slice(rows);
-            text.extend_from_slice(b"]}");
-        }
-        text
+        Value::Object(head).to_string().into_bytes()
     }
 }
 
 fn stats(stats: &QueryStats) -> Value {
     let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let is_queued = stats.state.name() == "QUEUED";
-    let is_done = matches!(stats.state.name(), "FINISHED" | "FAILED");
+    let is_queued = stats.state == QueryState::Queued;
+    let is_done = stats.state.is_done();
     let running = !is_queued && !is_done;
     json!({
         "state": stats.state.name(),
@@ -88,6 +114,11 @@ fn stats(stats: &QueryStats) -> Value {
         "wallTimeMillis": millis(stats.elapsed.saturating_sub(stats.queued)),
         "queuedTimeMillis": millis(stats.queued),
         "elapsedTimeMillis": millis(stats.elapsed),
+        "planningTimeMillis": millis(stats.planning),
+        "analysisTimeMillis": millis(stats.planning),
+        "finishingTimeMillis": 0,
+        "physicalInputTimeMillis": 0,
+        "internalNetworkInputBytes": 0,
         "processedRows": stats.rows,
         "processedBytes": stats.bytes,
         "physicalInputBytes": 0,
@@ -120,7 +151,10 @@ fn error_document(error: &TrinoError) -> Value {
         },
     });
     if let (Some(location), Some(map)) = (location, document.as_object_mut()) {
-        map.insert("errorLocation".to_owned(), location);
+        map.insert("errorLocation".to_owned(), location.clone());
+        if let Some(info) = map.get_mut("failureInfo").and_then(Value::as_object_mut) {
+            info.insert("errorLocation".to_owned(), location);
+        }
     }
     document
 }
@@ -128,7 +162,7 @@ fn error_document(error: &TrinoError) -> Value {
 /// Returns the `columns` of a result.
 pub(super) fn columns(schema: &SchemaRef, style: TypeStyle) -> Value {
     let columns = schema.fields().iter().map(|field| {
-        let (text, signature) = type_of(field.data_type(), style);
+        let (text, signature) = type_of(field, style);
         json!({ "name": field.name(), "type": text, "typeSignature": signature })
     });
     columns.collect()
@@ -136,198 +170,6 @@ pub(super) fn columns(schema: &SchemaRef, style: TypeStyle) -> Value {
 
 /// Returns the `columns` of a statement that changed rows.
 pub(super) fn update_columns(style: TypeStyle) -> Value {
-    let (text, signature) = type_of(&DataType::Int64, style);
+    let (text, signature) = int64_type(style);
     json!([{ "name": "rows", "type": text, "typeSignature": signature }])
-}
-
-struct Signature {
-    raw: &'static str,
-    arguments: Vec<Value>,
-}
-
-fn type_of(data_type: &DataType, style: TypeStyle) -> (String, Value) {
-    let long = |value: i64| {
-        let kind = if style.prefix == Prefix::Presto {
-            "LONG_LITERAL"
-        } else {
-            "LONG"
-        };
-        json!({ "kind": kind, "value": value })
-    };
-    let nested = |signature: Value| {
-        let kind = if style.prefix == Prefix::Presto {
-            "TYPE_SIGNATURE"
-        } else {
-            "TYPE"
-        };
-        json!({ "kind": kind, "value": signature })
-    };
-    let plain = |raw: &'static str| {
-        (
-            raw.to_owned(),
-            Signature {
-                raw,
-                arguments: Vec::new(),
-            },
-        )
-    };
-    let timed = |base: &str, suffix: &str, raw: &'static str, unit: TimeUnit| {
-        if style.has_parametric_datetime {
-            let digits = i64::from(digits(unit));
-            (
-                format!("{base}({digits}){suffix}"),
-                Signature {
-                    raw,
-                    arguments: vec![long(digits)],
-                },
-            )
-        } else {
-            plain(raw)
-        }
-    };
-    let (text, signature) = match data_type {
-        DataType::Null => plain("unknown"),
-        DataType::Boolean => plain("boolean"),
-        DataType::Int8 => plain("tinyint"),
-        DataType::Int16 | DataType::UInt8 => plain("smallint"),
-        DataType::Int32 | DataType::UInt16 => plain("integer"),
-        DataType::Int64 | DataType::UInt32 | DataType::UInt64 => plain("bigint"),
-        DataType::Float16 | DataType::Float32 => plain("real"),
-        DataType::Float64 => plain("double"),
-        DataType::Decimal32(p, s)
-        | DataType::Decimal64(p, s)
-        | DataType::Decimal128(p, s)
-        | DataType::Decimal256(p, s) => {
-            let (p, s) = (i64::from(*p), i64::from(*s));
-            let arguments = vec![long(p), long(s)];
-            (
-                format!("decimal({p},{s})"),
-                Signature {
-                    raw: "decimal",
-                    arguments,
-                },
-            )
-        }
-        DataType::Binary
-        | DataType::LargeBinary
-        | DataType::BinaryView
-        | DataType::FixedSizeBinary(_) => plain("varbinary"),
-        DataType::Date32 | DataType::Date64 => plain("date"),
-        DataType::Time32(unit) | DataType::Time64(unit) => timed("time", "", "time", *unit),
-        DataType::Timestamp(unit, None) => timed("timestamp", "", "timestamp", *unit),
-        DataType::Timestamp(unit, Some(_)) => timed(
-            "timestamp",
-            " with time zone",
-            "timestamp with time zone",
-            *unit,
-        ),
-        DataType::Interval(IntervalUnit::YearMonth) => plain("interval year to month"),
-        DataType::Interval(_) | DataType::Duration(_) => plain("interval day to second"),
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::FixedSizeList(item, _)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item) => {
-            let (text, signature) = type_of(item.data_type(), style);
-            (
-                format!("array({text})"),
-                Signature {
-                    raw: "array",
-                    arguments: vec![nested(signature)],
-                },
-            )
-        }
-        DataType::Map(entries, _) => {
-            let fields = struct_fields(entries);
-            let inner: Vec<(String, Value)> = fields
-                .iter()
-                .map(|field| type_of(field.data_type(), style))
-                .collect();
-            let text: Vec<&str> = inner.iter().map(|(text, _)| text.as_str()).collect();
-            let text = format!("map({})", text.join(", "));
-            let arguments = inner
-                .into_iter()
-                .map(|(_, signature)| nested(signature))
-                .collect();
-            (
-                text,
-                Signature {
-                    raw: "map",
-                    arguments,
-                },
-            )
-        }
-        DataType::Struct(fields) => {
-            let (mut texts, mut arguments) = (Vec::new(), Vec::new());
-            for field in fields {
-                let (text, signature) = type_of(field.data_type(), style);
-                texts.push(format!("{} {text}", quoted(field.name())));
-                let kind = if style.prefix == Prefix::Presto {
-                    "NAMED_TYPE_SIGNATURE"
-                } else {
-                    "NAMED_TYPE"
-                };
-                let value =
-                    json!({ "fieldName": { "name": field.name() }, "typeSignature": signature });
-                arguments.push(json!({ "kind": kind, "value": value }));
-            }
-            (
-                format!("row({})", texts.join(", ")),
-                Signature {
-                    raw: "row",
-                    arguments,
-                },
-            )
-        }
-        DataType::Dictionary(_, value) => return type_of(value, style),
-        DataType::RunEndEncoded(_, value) => return type_of(value.data_type(), style),
-        // Strings, and what is written as one.
-        _ => {
-            let arguments = vec![long(i64::from(i32::MAX))];
-            (
-                "varchar".to_owned(),
-                Signature {
-                    raw: "varchar",
-                    arguments,
-                },
-            )
-        }
-    };
-    let mut document = json!({ "rawType": signature.raw, "arguments": signature.arguments });
-    if style.prefix == Prefix::Presto
-        && let Some(map) = document.as_object_mut()
-    {
-        map.insert("typeArguments".to_owned(), json!([]));
-        map.insert("literalArguments".to_owned(), json!([]));
-    }
-    (text, document)
-}
-
-fn struct_fields(entries: &FieldRef) -> Vec<FieldRef> {
-    match entries.data_type() {
-        DataType::Struct(fields) => fields.iter().cloned().collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Returns the digits after the point that a unit holds.
-pub(super) fn digits(unit: TimeUnit) -> u8 {
-    match unit {
-        TimeUnit::Second => 0,
-        TimeUnit::Millisecond => 3,
-        TimeUnit::Microsecond => 6,
-        TimeUnit::Nanosecond => 9,
-    }
-}
-
-fn quoted(name: &str) -> String {
-    let is_simple = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if is_simple {
-        name.to_owned()
-    } else {
-        format!("\"{}\"", name.replace('"', "\"\""))
-    }
 }

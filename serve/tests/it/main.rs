@@ -15,4 +15,5 @@ mod sandbox;
 mod spark_hive;
 mod stress;
 mod tidy;
+mod trino_clients;
 mod trino_python;

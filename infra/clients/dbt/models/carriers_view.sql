@@ -1,0 +1,1 @@
+select id, upper(code) as code, name from {{ ref('carriers') }}

@@ -1,0 +1,175 @@
+//! Work that stops when nobody reads its rows any more.
+//!
+//! Dropping a stream aborts the tasks below it, but a task ends only where it yields. A join that multiplies its
+//! inputs may find work for minutes before it does, with or without rows to hand on. So joins are made to yield after
+//! some batches, and the filter of a nested loop looks whether the rows are still wanted.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{FieldRef, Schema};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::ColumnarValue;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::joins::utils::JoinFilter;
+use datafusion::physical_plan::joins::{NestedLoopJoinExec, NestedLoopJoinExecBuilder};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::StreamExt;
+
+/// Runs a plan; dropping the stream stops the work soon, whatever it is at.
+///
+/// # Errors
+/// The plan cannot be started.
+pub(super) fn execute(
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+) -> Result<SendableRecordBatchStream> {
+    execute_shown(plan, context).map(|(_, rows)| rows)
+}
+
+/// As [`execute`], and returns the plan that runs, whose nodes keep what they did.
+///
+/// # Errors
+/// The plan cannot be started.
+pub(super) fn execute_shown(
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+) -> Result<(Arc<dyn ExecutionPlan>, SendableRecordBatchStream)> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let plan = guarded(plan, &stop)?;
+    let rows = execute_stream(Arc::clone(&plan), context)?;
+    let reader = Reader(stop);
+    let schema = rows.schema();
+    let rows = rows.inspect(move |_| {
+        let _ = &reader;
+    });
+    Ok((plan, Box::pin(RecordBatchStreamAdapter::new(schema, rows))))
+}
+
+/// Whoever reads the rows; when it is gone, they are not wanted.
+struct Reader(Arc<AtomicBool>);
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn guarded(plan: Arc<dyn ExecutionPlan>, stop: &Arc<AtomicBool>) -> Result<Arc<dyn ExecutionPlan>> {
+    let guarded = plan.transform_up(|node| {
+        if !multiplies(node.name()) {
+            return Ok(Transformed::no(node));
+        }
+        let node = match node.downcast_ref::<NestedLoopJoinExec>() {
+            Some(join) => watched(join, stop)?.unwrap_or(node),
+            None => node,
+        };
+        Ok(Transformed::yes(
+            Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>
+        ))
+    })?;
+    Ok(guarded.data)
+}
+
+/// Returns whether an operator makes many rows of few.
+fn multiplies(operator: &str) -> bool {
+    matches!(
+        operator,
+        "NestedLoopJoinExec"
+            | "CrossJoinExec"
+            | "HashJoinExec"
+            | "SortMergeJoinExec"
+            | "PiecewiseMergeJoinExec"
+            | "UnnestExec"
+    )
+}
+
+/// Returns the join with a filter that looks at `stop`; none if it has no filter.
+fn watched(
+    join: &NestedLoopJoinExec,
+    stop: &Arc<AtomicBool>,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(filter) = join.filter() else {
+        return Ok(None);
+    };
+    let expression = Watched {
+        inner: Arc::clone(filter.expression()),
+        stop: Arc::clone(stop),
+    };
+    let filter = JoinFilter::new(
+        Arc::new(expression),
+        filter.column_indices().to_vec(),
+        Arc::clone(filter.schema()),
+    );
+    let join = NestedLoopJoinExecBuilder::from(join)
+        .with_filter(Some(filter))
+        .build()?;
+    Ok(Some(Arc::new(join)))
+}
+
+/// An expression that fails when its values are not wanted any more.
+#[derive(Debug)]
+struct Watched {
+    inner: Arc<dyn PhysicalExpr>,
+    stop: Arc<AtomicBool>,
+}
+
+impl PartialEq for Watched {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner.eq(&other.inner)
+    }
+}
+
+impl Eq for Watched {}
+
+impl Hash for Watched {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.inner.hash(state);
+    }
+}
+
+impl fmt::Display for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.inner, f)
+    }
+}
+
+impl PhysicalExpr for Watched {
+    fn return_field(&self, input_schema: &Schema) -> Result<FieldRef> {
+        self.inner.return_field(input_schema)
+    }
+
+    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(DataFusionError::External(Box::new(crate::Error::Cancelled)));
+        }
+        self.inner.evaluate(batch)
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+        vec![&self.inner]
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn PhysicalExpr>>,
+    ) -> Result<Arc<dyn PhysicalExpr>> {
+        let inner = children.into_iter().next();
+        let inner = inner.ok_or_else(|| DataFusionError::Internal("no expression".to_owned()))?;
+        Ok(Arc::new(Self {
+            inner,
+            stop: Arc::clone(&self.stop),
+        }))
+    }
+
+    fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt_sql(f)
+    }
+}
