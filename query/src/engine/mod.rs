@@ -42,7 +42,7 @@ use self::catalog::LakeCatalogList;
 use self::registry::Registry;
 use self::session::{SessionEffect, SessionFactory, SessionSettings};
 use crate::config::QueryConfig;
-use crate::presto::{rewrite, split::split_statements, time_travel};
+use crate::presto::{nested_types, rewrite, split::split_statements, time_travel, typing};
 use crate::{Error, Result};
 
 /// The one catalog.
@@ -187,7 +187,8 @@ impl QueryEngine {
 
     /// Parses one statement of the SQL grammar and rewrites what is Presto's.
     fn parse(&self, sql: &str, session: &SessionSettings) -> Result<ParsedStatement> {
-        let rewritten = time_travel::rewrite(&rewrite::literals(sql)?)?;
+        let typed = nested_types::rewrite(&rewrite::literals(sql)?)?;
+        let rewritten = time_travel::rewrite(&typed)?;
         let mut statements = DFParserBuilder::new(rewritten.as_str())
             .with_dialect(&GenericDialect {})
             .build()
@@ -219,6 +220,7 @@ impl QueryEngine {
         };
         if let Some(inner) = inner {
             rewrite::functions(inner, &facts)?;
+            typing::rewrite(inner, &facts.time_zone);
             if let Statement::Query(query) = inner {
                 refuse_what_would_be_ignored(&query.to_string())?;
             }

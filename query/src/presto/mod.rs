@@ -2,7 +2,11 @@
 
 pub mod error;
 pub mod functions;
+pub mod nested_types;
 pub mod rewrite;
 pub mod split;
+pub mod temporal;
 pub mod time_travel;
+pub mod type_parser;
 pub mod types;
+pub mod typing;
