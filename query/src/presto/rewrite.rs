@@ -111,8 +111,7 @@ const PARTS: [(&str, &str); 18] = [
     ("month_of_year", "month"),
 ];
 
-/// Returns `sql` with Presto's literals as the parser reads them: numbers with an exponent are doubles, and
-/// `DECIMAL '1.20'` has the digits that are written.
+/// Returns `sql` with Presto's literals as the parser reads them: numbers with an exponent are doubles.
 ///
 /// # Errors
 /// The text has no tokens, for example because a quote is not closed.
@@ -128,37 +127,15 @@ pub fn literals(sql: &str) -> Result<String> {
     let mut rest = tokens.as_slice();
     while let [token, tail @ ..] = rest {
         rest = tail;
-        match (token, tail) {
-            (Token::Number(text, _), _) if text.contains(['e', 'E']) => {
+        match token {
+            Token::Number(text, _) if text.contains(['e', 'E']) => {
                 out.push_str(&format!("CAST('{text}' AS DOUBLE)"));
                 is_changed = true;
             }
-            (
-                Token::Word(word),
-                [
-                    Token::Whitespace(_),
-                    Token::SingleQuotedString(text),
-                    after @ ..,
-                ],
-            ) if word.quote_style.is_none()
-                && word.value.eq_ignore_ascii_case("decimal")
-                && is_plain_number(text) =>
-            {
-                out.push_str(text);
-                is_changed = true;
-                rest = after;
-            }
-            (token, _) => out.push_str(&token.to_string()),
+            token => out.push_str(&token.to_string()),
         }
     }
     Ok(if is_changed { out } else { sql.to_owned() })
-}
-
-fn is_plain_number(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    !digits.is_empty()
-        && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
-        && digits.matches('.').count() <= 1
 }
 
 /// Replaces calls of Presto functions in `statement`.
@@ -343,7 +320,6 @@ mod tests {
             literals("SELECT 1e3, 1.5, '1e3'").unwrap(),
             "SELECT CAST('1e3' AS DOUBLE), 1.5, '1e3'"
         );
-        assert_eq!(literals("SELECT DECIMAL '1.20'").unwrap(), "SELECT 1.20");
     }
 
     #[test]

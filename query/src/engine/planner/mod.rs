@@ -38,3 +38,6 @@ pub(super) fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
         .with_type_planner(Arc::new(types::PrestoTypes))
         .with_analyzer_rules(rules)
 }
+
+#[cfg(test)]
+mod tests;

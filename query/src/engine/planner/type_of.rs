@@ -11,6 +11,9 @@ use crate::presto::types::field_type_name;
 
 /// Returns the call for an expression of this field; the field is not known inside a lambda.
 pub(super) fn type_of(expr: Expr, field: Option<Field>) -> Expr {
+    // Other types may change until plans are coerced.
+    let field =
+        field.filter(|field| matches!(expr, Expr::Literal(..)) || !field.metadata().is_empty());
     let name = field.map(|field| shown(&expr, &field));
     call(TypeOf { name }, vec![expr])
 }

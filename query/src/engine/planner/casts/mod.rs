@@ -21,6 +21,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, IntervalUnit};
 use datafusion::common::ScalarValue;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{Cast, ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs};
 
 pub(super) use self::json::canonical_json;
@@ -29,7 +30,7 @@ use super::arithmetic::as_decimal;
 use super::attempt::attempt;
 use super::function::{Kernel, by_arrays, call, failure, unexpected, value_type};
 use crate::presto::temporal::parse_timestamp;
-use crate::presto::type_parser::{TextLength, is_json, is_uuid, text_length};
+use crate::presto::type_parser::{is_json, is_uuid};
 use crate::presto::types::field_type_name;
 
 /// What a value that has no place in the type becomes.
@@ -55,16 +56,6 @@ pub(super) fn cast_to(
     if let Some(from) = &from {
         check(from, &to)?;
         keep_zone(&expr, from, &mut to);
-        if is_identity(from, &to) {
-            return Ok(expr);
-        }
-        if is_arrows(from.data_type(), to.data_type()) && text_length(&to) == TextLength::Unbounded
-        {
-            return Ok(Expr::Cast(Cast::new_from_field(
-                Box::new(expr),
-                Arc::new(to),
-            )));
-        }
     }
     Ok(call(CastTo { from, to, failing }, vec![expr]))
 }
@@ -89,16 +80,6 @@ fn keep_zone(expr: &Expr, from: &Field, to: &mut Field) {
     }
 }
 
-fn is_identity(from: &Field, to: &Field) -> bool {
-    from.data_type() == to.data_type()
-        && is_json(from) == is_json(to)
-        && !matches!(
-            to.data_type(),
-            DataType::List(_) | DataType::Map(..) | DataType::Struct(_)
-        )
-        && (text_length(to) == TextLength::Unbounded || text_length(from) == text_length(to))
-}
-
 /// Returns whether Arrow's cast is Presto's and cannot fail.
 fn is_arrows(from: &DataType, to: &DataType) -> bool {
     use DataType as T;
@@ -106,6 +87,7 @@ fn is_arrows(from: &DataType, to: &DataType) -> bool {
         |data_type: &DataType| matches!(data_type, T::Int8 | T::Int16 | T::Int32 | T::Int64);
     match (from, to) {
         (T::Null, _) => true,
+        (from, to) if from == to => !from.is_nested() && *from != T::Utf8,
         (from, to) if is_integer(from) && is_integer(to) => {
             from.primitive_width() < to.primitive_width()
         }
@@ -141,7 +123,27 @@ impl Kernel for CastTo {
         if self.from.is_none() {
             check(from, &self.to)?;
         }
-        Ok(self.to.clone().with_name(self.name()).with_nullable(true))
+        let is_nullable = match self.failing {
+            Failing::IsAnError => from.is_nullable() || is_json(from),
+            Failing::IsNull => true,
+        };
+        let field = self.to.clone().with_name(self.name());
+        Ok(field.with_nullable(is_nullable))
+    }
+
+    /// The types of arguments may change until plans are coerced, so this is not done before.
+    fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        let [arg] = args.as_slice() else {
+            return Ok(ExprSimplifyResult::Original(args));
+        };
+        let from = info.get_data_type(arg)?;
+        let is_plain = self.failing == Failing::IsAnError && self.to.metadata().is_empty();
+        if !is_plain || !is_arrows(&from, self.to.data_type()) {
+            return Ok(ExprSimplifyResult::Original(args));
+        }
+        let to = Arc::new(self.to.clone());
+        let cast = Expr::Cast(Cast::new_from_field(Box::new(arg.clone()), to));
+        Ok(ExprSimplifyResult::Simplified(cast))
     }
 
     fn run(&self, args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
