@@ -45,7 +45,7 @@ use self::session::{SessionEffect, SessionFactory, SessionSettings};
 use crate::config::QueryConfig;
 use crate::presto::dialect::TrinoDialect;
 use crate::presto::labels::{self, Labels};
-use crate::presto::{rewrite, shapes, split::split_statements, tokens};
+use crate::presto::{rewrite, shapes, split::split_statements, tokens, typing};
 use crate::{Error, Result};
 
 /// The one catalog.
@@ -219,8 +219,9 @@ impl QueryEngine {
             time_zone: session.effective_time_zone().to_owned(),
         };
         shapes::reshape(&mut statement)?;
-        rewrite::functions(&mut statement, &facts)?;
         let labels = labels::take(&mut statement, &source.quoted);
+        rewrite::functions(&mut statement, &facts)?;
+        typing::rewrite(&mut statement, &facts.time_zone);
         Ok(Parsed { statement, labels })
     }
 

@@ -7,8 +7,11 @@ pub mod labels;
 pub mod rewrite;
 pub mod shapes;
 pub mod split;
+pub mod temporal;
 pub mod tokens;
+pub mod type_parser;
 pub mod types;
+pub mod typing;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,35 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::sql::sqlparser::ast::{self, ExactNumberInfo, TimezoneInfo};
 
+use super::type_parser::{PRESTO_TYPE, anonymous, is_json, is_uuid};
 use crate::{Error, Result};
+
+/// Returns how Presto writes the type of the field, with what only its metadata tells: lengths, JSON and UUID.
+pub fn field_type_name(field: &Field) -> String {
+    if let Some(name) = field.metadata().get(PRESTO_TYPE) {
+        return name.clone();
+    }
+    if is_json(field) {
+        return "json".to_owned();
+    }
+    if is_uuid(field) {
+        return "uuid".to_owned();
+    }
+    type_name(field.data_type())
+}
+
+/// Returns how Presto writes a field's name inside a row type: quoted unless it is a plain identifier.
+fn row_field_name(name: &str) -> String {
+    let mut chars = name.chars();
+    let is_plain = chars
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if is_plain {
+        return name.to_owned();
+    }
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
 
 /// Returns how Presto writes the type.
 pub fn type_name(data_type: &DataType) -> String {
@@ -46,15 +74,13 @@ pub fn type_name(data_type: &DataType) -> String {
         }
         DataType::Interval(_) | DataType::Duration(_) => "interval day to second".to_owned(),
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-            format!("array({})", type_name(item.data_type()))
+            format!("array({})", field_type_name(item))
         }
         DataType::Map(entries, _) => match entries.data_type() {
             DataType::Struct(fields) => match fields.iter().collect::<Vec<_>>().as_slice() {
-                [key, value] => format!(
-                    "map({}, {})",
-                    type_name(key.data_type()),
-                    type_name(value.data_type())
-                ),
+                [key, value] => {
+                    format!("map({}, {})", field_type_name(key), field_type_name(value))
+                }
                 _ => "map".to_owned(),
             },
             _ => "map".to_owned(),
@@ -62,7 +88,14 @@ pub fn type_name(data_type: &DataType) -> String {
         DataType::Struct(fields) => {
             let fields: Vec<String> = fields
                 .iter()
-                .map(|field| format!("{} {}", field.name(), type_name(field.data_type())))
+                .enumerate()
+                .map(|(position, field)| {
+                    let shown = field_type_name(field);
+                    if *field.name() == anonymous(position) {
+                        return shown;
+                    }
+                    format!("{} {shown}", row_field_name(field.name()))
+                })
                 .collect();
             format!("row({})", fields.join(", "))
         }

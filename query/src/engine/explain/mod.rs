@@ -25,7 +25,7 @@ use futures::StreamExt;
 use self::options::{Format, Kind, Request};
 use super::session::SessionSettings;
 use super::statement::one_batch;
-use super::{QueryEngine, StatementResult, guard, name_like_presto, plan_error, run_error};
+use super::{QueryEngine, StatementResult, guard, plan_error, run_error};
 use crate::presto::error::TrinoFailure;
 use crate::{Error, Result};
 
@@ -85,19 +85,18 @@ impl QueryEngine {
             let message = format!("{verb} doesn't support statement type: {what}");
             Error::from(TrinoFailure::new("NOT_SUPPORTED", message))
         };
-        let ParsedStatement::Statement(mut statement) = self.parse(sql, session)? else {
-            return Err(refuse(&first_words(sql)));
+        let parsed = self.parse(sql, session)?;
+        let is_query = match &parsed.statement {
+            Statement::Query(query) => !matches!(
+                query.body.as_ref(),
+                SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_)
+            ),
+            _ => false,
         };
-        let Statement::Query(query) = statement.as_mut() else {
+        if !is_query {
             return Err(refuse(&first_words(sql)));
-        };
-        match query.body.as_mut() {
-            SetExpr::Select(select) => name_like_presto(&mut select.projection),
-            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                return Err(refuse(&first_words(sql)));
-            }
-            _ => {}
         }
+        let statement = Box::new(parsed.statement);
         let context = self.context(session)?;
         let state = context.state();
         let logical = state

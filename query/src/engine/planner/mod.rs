@@ -1,22 +1,55 @@
 //! What the engine adds to DataFusion's planner: types, relations and the meaning of expressions.
+//!
+//! ```text
+//! syntax  -> presto::typing -> expressions: literals, arithmetic, casts, patterns, subscripts, zones
+//! plan    -> rules: common types -> DataFusion's coercion -> rules: TRY
+//! ```
 
+mod arithmetic;
+mod attempt;
+mod attempted;
+mod casts;
+mod expressions;
+mod extract;
+mod function;
+mod like;
+mod literals;
 mod multisets;
+mod rules;
 mod sample;
+mod subscripts;
+mod type_of;
+mod types;
 mod unnest;
+mod zones;
 
 use std::sync::Arc;
 
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::planner::ExprPlanner;
+use datafusion::optimizer::{Analyzer, AnalyzerRule};
 
 use self::multisets::MultisetPlanner;
 use self::sample::SamplePlanner;
 use self::unnest::UnnestPlanner;
 
 /// Adds our planners and rules to a session's state.
-pub(super) fn install(builder: SessionStateBuilder) -> SessionStateBuilder {
-    builder.with_relation_planners(vec![
-        Arc::new(SamplePlanner),
-        Arc::new(MultisetPlanner),
-        Arc::new(UnnestPlanner),
-    ])
+pub(super) fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
+    let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(expressions::PrestoExpressions)];
+    planners.extend(builder.expr_planners().take().unwrap_or_default());
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(rules::CommonTypes)];
+    rules.extend(Analyzer::new().rules);
+    rules.push(Arc::new(rules::LiftTry));
+    builder
+        .with_expr_planners(planners)
+        .with_relation_planners(vec![
+            Arc::new(SamplePlanner),
+            Arc::new(MultisetPlanner),
+            Arc::new(UnnestPlanner),
+        ])
+        .with_type_planner(Arc::new(types::PrestoTypes))
+        .with_analyzer_rules(rules)
 }
+
+#[cfg(test)]
+mod tests;

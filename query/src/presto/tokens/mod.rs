@@ -1,7 +1,7 @@
 //! Presto's syntax in terms of the parser's, before it reads.
 //!
 //! ```text
-//! text -> tokens with their places -> literals -> calls -> queries -> time travel -> the parser
+//! text -> tokens with their places -> literals -> types -> calls -> queries -> time travel -> the parser
 //! ```
 //!
 //! Tokens keep their places, so that an error names the line and column of the text that the client sent. Blanks
@@ -9,12 +9,14 @@
 
 mod calls;
 mod literals;
+mod nested_types;
 mod queries;
 mod time_travel;
 
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer, Word};
 
+pub use self::nested_types::PRESTO_TYPE_NAME;
 pub use self::time_travel::{parse_time, split_name};
 use super::dialect::TrinoDialect;
 use super::labels::Quoted;
@@ -37,6 +39,7 @@ pub fn read(sql: &str) -> Result<Source> {
     let mut tokens = tokenize(sql)?;
     let quoted = lower_names(&mut tokens);
     let tokens = literals::rewrite(tokens)?;
+    let tokens = nested_types::rewrite(tokens);
     let tokens = calls::rewrite(tokens);
     let tokens = queries::rewrite(tokens)?;
     let tokens = time_travel::rewrite(tokens)?;

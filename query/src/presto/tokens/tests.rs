@@ -37,8 +37,12 @@ fn literals_keep_their_types() {
 fn types_and_calls_are_what_the_parser_expects() {
     for (sql, expected) in [
         (
-            "CAST(x AS ARRAY(ARRAY(varchar(2))))",
-            "CAST ( x AS ARRAY < ARRAY < varchar ( 2 ) > > )",
+            "CAST(x AS ROW(a ARRAY(varchar(2)), b int))",
+            "CAST ( x AS presto_type ( 'ROW ( a ARRAY ( varchar ( 2 ) ) , b int )' ) )",
+        ),
+        (
+            "CREATE TABLE t (x ARRAY(ARRAY(varchar(2))))",
+            "CREATE TABLE t ( x ARRAY < ARRAY < varchar ( 2 ) > > )",
         ),
         ("trim(LEADING FROM s)", "trim ( LEADING ' ' FROM s )"),
         ("normalize(f(s), nfd)", "normalize ( f ( s ) , 'NFD' )"),

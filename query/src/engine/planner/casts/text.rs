@@ -1,0 +1,209 @@
+//! Casts to text and to bytes.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use arrow::array::builder::{FixedSizeBinaryBuilder, StringBuilder};
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{
+    DataType, Decimal128Type, Field, Float32Type, Float64Type, Int64Type, IntervalMonthDayNanoType,
+    IntervalYearMonthType,
+};
+use datafusion::error::Result;
+use uuid::Uuid;
+
+use super::super::arithmetic::interval_nanos;
+use super::super::function::unexpected;
+use super::{invalid, temporal};
+use crate::presto::temporal::{write_day_to_second, write_year_to_month};
+use crate::presto::type_parser::{TextLength, is_uuid, text_length};
+
+/// Appends a value of a row.
+type Writer<'a> = Box<dyn Fn(usize, &mut String) -> Result<()> + 'a>;
+
+pub(super) fn to_text(array: &ArrayRef, from: &Field, to: &Field) -> Result<ArrayRef> {
+    let length = text_length(to);
+    let is_text = *array.data_type() == DataType::Utf8;
+    if is_text && length == TextLength::Unbounded {
+        return Ok(Arc::clone(array));
+    }
+    let write = writer(array, from)?;
+    let mut out = StringBuilder::with_capacity(array.len(), array.len() * 8);
+    let mut text = String::new();
+    for row in 0..array.len() {
+        if array.is_null(row) {
+            out.append_null();
+            continue;
+        }
+        text.clear();
+        write(row, &mut text)?;
+        fit(&mut text, length, is_text)?;
+        out.append_value(&text);
+    }
+    Ok(Arc::new(out.finish()))
+}
+
+/// Cuts text to the declared length and pads `char`; what is no text must fit.
+fn fit(text: &mut String, length: TextLength, is_text: bool) -> Result<()> {
+    let (TextLength::Varchar(limit) | TextLength::Char(limit)) = length else {
+        return Ok(());
+    };
+    if let Some((end, _)) = text.char_indices().nth(limit) {
+        if !is_text {
+            return Err(invalid(format!(
+                "Value {text} cannot be represented as varchar({limit})"
+            )));
+        }
+        text.truncate(end);
+    }
+    if let TextLength::Char(length) = length {
+        let missing = length.saturating_sub(text.chars().count());
+        text.extend(std::iter::repeat_n(' ', missing));
+    }
+    Ok(())
+}
+
+/// Returns what appends the values of the array as text.
+pub(super) fn writer<'a>(array: &'a ArrayRef, from: &Field) -> Result<Writer<'a>> {
+    Ok(match array.data_type() {
+        DataType::Utf8 => {
+            let values = array.as_string::<i32>();
+            Box::new(|row, out| {
+                out.push_str(values.value(row));
+                Ok(())
+            })
+        }
+        DataType::Boolean => {
+            let values = array.as_boolean();
+            Box::new(|row, out| {
+                out.push_str(if values.value(row) { "true" } else { "false" });
+                Ok(())
+            })
+        }
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
+            let values = cast(array, &DataType::Int64)?
+                .as_primitive::<Int64Type>()
+                .clone();
+            Box::new(move |row, out| {
+                let _ = write!(out, "{}", values.value(row));
+                Ok(())
+            })
+        }
+        DataType::Float32 => {
+            let values = array.as_primitive::<Float32Type>();
+            Box::new(|row, out| {
+                out.push_str(&scientific_real(values.value(row)));
+                Ok(())
+            })
+        }
+        DataType::Float64 => {
+            let values = array.as_primitive::<Float64Type>();
+            Box::new(|row, out| {
+                out.push_str(&scientific(values.value(row)));
+                Ok(())
+            })
+        }
+        DataType::Decimal128(_, scale) => {
+            let (values, scale) = (array.as_primitive::<Decimal128Type>(), *scale);
+            Box::new(move |row, out| {
+                out.push_str(&decimal_text(values.value(row), scale));
+                Ok(())
+            })
+        }
+        DataType::Interval(_) => {
+            if let Some(values) = array.as_primitive_opt::<IntervalYearMonthType>() {
+                return Ok(Box::new(|row, out| {
+                    write_year_to_month(out, values.value(row));
+                    Ok(())
+                }));
+            }
+            let values = array.as_primitive::<IntervalMonthDayNanoType>();
+            Box::new(|row, out| {
+                write_day_to_second(out, interval_nanos(values.value(row)));
+                Ok(())
+            })
+        }
+        DataType::FixedSizeBinary(16) if is_uuid(from) => {
+            let values = array.as_fixed_size_binary();
+            Box::new(|row, out| {
+                let value = Uuid::from_slice(values.value(row)).map_err(|_| unexpected("uuid"))?;
+                let _ = write!(out, "{value}");
+                Ok(())
+            })
+        }
+        _ => temporal::writer(array)?,
+    })
+}
+
+/// Returns a number as Presto's cast to varchar writes it: always with an exponent.
+pub(super) fn scientific(value: f64) -> String {
+    exponent_text(value, &format!("{value:E}"))
+}
+
+pub(super) fn scientific_real(value: f32) -> String {
+    exponent_text(f64::from(value), &format!("{value:E}"))
+}
+
+fn exponent_text(value: f64, text: &str) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
+    match text.split_once('E') {
+        Some((mantissa, exponent)) if value != 0.0 && !mantissa.contains('.') => {
+            format!("{mantissa}.0E{exponent}")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// Returns the number with all digits of its scale.
+pub(super) fn decimal_text(value: i128, scale: i8) -> String {
+    let scale = usize::try_from(scale).unwrap_or(0);
+    let sign = if value < 0 { "-" } else { "" };
+    let digits = format!("{:0>width$}", value.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits
+        .split_at_checked(digits.len() - scale)
+        .unwrap_or((&digits, ""));
+    if fraction.is_empty() {
+        return format!("{sign}{whole}");
+    }
+    format!("{sign}{whole}.{fraction}")
+}
+
+pub(super) fn to_binary(array: &ArrayRef, to: &Field) -> Result<ArrayRef> {
+    if !is_uuid(to) {
+        return Ok(cast(array, to.data_type())?);
+    }
+    let mut out = FixedSizeBinaryBuilder::with_capacity(array.len(), 16);
+    let bytes = match array.data_type() {
+        DataType::Utf8 => None,
+        DataType::FixedSizeBinary(16) => return Ok(Arc::clone(array)),
+        _ => Some(cast(array, &DataType::Binary)?),
+    };
+    for row in 0..array.len() {
+        if array.is_null(row) {
+            out.append_null();
+            continue;
+        }
+        let value = match &bytes {
+            None => {
+                let text = array.as_string::<i32>().value(row);
+                let value = Some(text)
+                    .filter(|text| text.len() == 36)
+                    .and_then(|text| text.parse().ok());
+                value.ok_or_else(|| invalid(format!("Cannot cast value to UUID: {text}")))?
+            }
+            Some(bytes) => {
+                let bytes = bytes.as_binary::<i32>().value(row);
+                Uuid::from_slice(bytes)
+                    .map_err(|_| invalid(format!("Invalid UUID binary length: {}", bytes.len())))?
+            }
+        };
+        out.append_value(value.as_bytes())?;
+    }
+    Ok(Arc::new(out.finish()))
+}
