@@ -11,7 +11,7 @@ use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 
 use super::collect::{Collect, Collector, Columns, collected_state, without_nulls};
-use super::function::{Aggregate, Inputs, Order};
+use super::function::{Aggregate, Order};
 use super::sum::primitives;
 use crate::presto::functions::maps::Grouped;
 use crate::presto::functions::shared::{

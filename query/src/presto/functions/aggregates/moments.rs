@@ -1,6 +1,6 @@
 //! `skewness`, `kurtosis`, `geometric_mean` and `entropy`.
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::ArrayRef;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::ScalarValue;

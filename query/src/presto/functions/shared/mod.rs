@@ -4,6 +4,8 @@ mod describe;
 mod function;
 mod lists;
 mod rows;
+#[cfg(test)]
+mod testing;
 mod text;
 mod types;
 
@@ -12,6 +14,8 @@ pub(super) use self::describe::{aggregate, scalar, window};
 pub(super) use self::function::{Call, Definition, Nulls, constant_i64};
 pub(super) use self::lists::{Lists, Picker, build_map, map_parts};
 pub(super) use self::rows::{Comparable, nan_flags};
+#[cfg(test)]
+pub(super) use self::testing::check;
 pub(super) use self::text::{double_text, texts};
 pub(super) use self::types::{
     common_type, key_value, list_of, map_of, map_types, normal, same_lists, unexpected,

@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
-use arrow::array::{ArrayRef, new_null_array};
-use arrow::compute::cast;
+use arrow::array::{Array, ArrayRef, new_null_array};
+use arrow::compute::{cast, interleave};
 use arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::logical_expr::PartitionEvaluator;
 use datafusion::logical_expr::window_state::WindowAggState;
 use datafusion::scalar::ScalarValue;
+
+use crate::presto::functions::shared::{constant_i64, internal, invalid};
 
 /// Gives back bigints.
 #[derive(Debug)]
@@ -67,5 +69,70 @@ impl PartitionEvaluator for Nulls {
 
     fn supports_bounded_execution(&self) -> bool {
         true
+    }
+}
+
+/// `lag` and `lead` with distances or defaults of each row.
+#[derive(Debug)]
+pub(super) struct Shift {
+    is_back: bool,
+    ignores_nulls: bool,
+}
+
+impl Shift {
+    pub(super) fn new(is_back: bool, ignores_nulls: bool) -> Self {
+        Self {
+            is_back,
+            ignores_nulls,
+        }
+    }
+
+    /// Returns the row that is `distance` rows away.
+    fn target(&self, values: &ArrayRef, row: usize, distance: usize) -> Option<usize> {
+        if !self.ignores_nulls {
+            let target = if self.is_back {
+                row.checked_sub(distance)
+            } else {
+                row.checked_add(distance)
+            };
+            return target.filter(|target| *target < values.len());
+        }
+        if distance == 0 {
+            return Some(row);
+        }
+        let is_present = |other: &usize| values.is_valid(*other);
+        if self.is_back {
+            (0..row).rev().filter(is_present).nth(distance - 1)
+        } else {
+            (row + 1..values.len()).filter(is_present).nth(distance - 1)
+        }
+    }
+}
+
+impl PartitionEvaluator for Shift {
+    fn evaluate_all(&mut self, arguments: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+        let [values, distances, defaults @ ..] = arguments else {
+            return Err(internal("a shift without its distance"));
+        };
+        let distances = cast(distances, &DataType::Int64)?;
+        let mut places = Vec::with_capacity(rows);
+        let nothing = new_null_array(values.data_type(), 1);
+        let defaults = match defaults {
+            [defaults] => cast(defaults, values.data_type())?,
+            _ => new_null_array(values.data_type(), rows),
+        };
+        for row in 0..rows {
+            let distance = constant_i64(&distances, row)
+                .ok_or_else(|| invalid("Offset must not be null"))?;
+            let distance =
+                usize::try_from(distance).map_err(|_| invalid("Offset must be at least 0"))?;
+            places.push(match self.target(values, row, distance) {
+                Some(target) => (0, target),
+                None if row < defaults.len() => (1, row),
+                None => (2, 0),
+            });
+        }
+        let sources: [&dyn Array; 3] = [values.as_ref(), defaults.as_ref(), nothing.as_ref()];
+        Ok(interleave(&sources, &places)?)
     }
 }

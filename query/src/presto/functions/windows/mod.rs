@@ -25,8 +25,9 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Literal;
 use datafusion::scalar::ScalarValue;
 
-use self::evaluator::{Bigint, Nulls};
+use self::evaluator::{Bigint, Nulls, Shift};
 use super::shared::{Description, invalid, window};
+use crate::presto::error::TrinoFailure;
 
 /// Returns the functions.
 pub(super) fn windows() -> Vec<WindowUDF> {
@@ -101,6 +102,12 @@ fn constant(args: &PartitionEvaluatorArgs<'_>, place: usize) -> Option<ScalarVal
     literal.value().cast_to(&DataType::Int64).ok()
 }
 
+/// Tells whether an argument that the engine takes as a constant is none.
+fn has_columns(arguments: &[Arc<dyn PhysicalExpr>]) -> bool {
+    let mut rest = arguments.iter().skip(1);
+    rest.any(|argument| argument.downcast_ref::<Literal>().is_none())
+}
+
 impl Window {
     fn check(&self, args: &PartitionEvaluatorArgs<'_>) -> Result<Option<Nulls>> {
         match self.rule {
@@ -149,6 +156,9 @@ impl WindowUDFImpl for Window {
     }
 
     fn expressions(&self, args: ExpressionArgs<'_>) -> Vec<Arc<dyn PhysicalExpr>> {
+        if self.rule == Rule::Distance && has_columns(args.input_exprs()) {
+            return args.input_exprs().to_vec();
+        }
         self.inner.expressions(args)
     }
 
@@ -158,6 +168,18 @@ impl WindowUDFImpl for Window {
     ) -> Result<Box<dyn PartitionEvaluator>> {
         if let Some(nulls) = self.check(&args)? {
             return Ok(Box::new(nulls));
+        }
+        if has_columns(args.input_exprs()) {
+            if self.rule != Rule::Distance {
+                return Err(TrinoFailure::new(
+                    "NOT_SUPPORTED",
+                    format!("{} with a number that is not constant is not supported", self.name()),
+                )
+                .into());
+            }
+            // Each row looks as far as it says itself.
+            let is_back = (self.name() == "lag") != args.is_reversed();
+            return Ok(Box::new(Shift::new(is_back, args.ignore_nulls())));
         }
         let inner = self.inner.partition_evaluator_factory(args)?;
         Ok(match self.rule {
