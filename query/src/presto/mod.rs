@@ -1,5 +1,6 @@
 //! What the Presto dialect adds to DataFusion's SQL, as pure functions on text, syntax and types.
 
+mod calls;
 pub mod dialect;
 pub mod error;
 pub mod functions;

@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::parser::Parser;
 
 use super::dialect::TrinoDialect;
+use super::functions::MAP;
 use crate::{Error, Result};
 
 /// What functions without arguments tell of the session.
@@ -30,12 +31,9 @@ pub struct SessionFacts {
 pub const VERSION: &str = concat!("476-lakehouse-", env!("CARGO_PKG_VERSION"));
 
 /// Functions that exist through this rewrite only.
-pub const FUNCTIONS: [&str; 37] = [
-    "arbitrary",
-    "approx_percentile",
+pub const FUNCTIONS: [&str; 29] = [
     "ceiling",
     "codepoint",
-    "count_if",
     "current_timezone",
     "current_user",
     "date",
@@ -46,46 +44,33 @@ pub const FUNCTIONS: [&str; 37] = [
     "dow",
     "doy",
     "e",
-    "every",
     "from_unixtime",
     "hour",
     "if",
     "infinity",
     "is_nan",
     "levenshtein_distance",
-    "max_by",
-    "min_by",
     "minute",
     "mod",
     "month",
     "nan",
     "quarter",
     "second",
-    "sequence",
     "sign",
     "truncate",
-    "variance",
     "week",
     "week_of_year",
     "year",
 ];
 
-const RENAMED: [(&str, &str); 15] = [
-    ("approx_percentile", "approx_percentile_cont"),
-    ("array_remove", "array_remove_all"),
-    ("bitwise_and_agg", "bit_and"),
-    ("bitwise_or_agg", "bit_or"),
-    ("bitwise_xor_agg", "bit_xor"),
+const RENAMED: [(&str, &str); 7] = [
     ("ceiling", "ceil"),
     ("codepoint", "ascii"),
-    ("contains", "array_has"),
-    ("every", "bool_and"),
     ("is_nan", "isnan"),
     ("levenshtein_distance", "levenshtein"),
-    ("sequence", "generate_series"),
+    ("map", MAP),
     ("sign", "signum"),
     ("truncate", "trunc"),
-    ("variance", "var_samp"),
 ];
 
 const PARTS: [(&str, &str); 18] = [
@@ -138,6 +123,9 @@ fn replacement(function: &Function, facts: &SessionFacts) -> Result<Option<Expr>
         return Ok(None);
     };
     let name = ident.value.to_ascii_lowercase();
+    if let Some(call) = super::calls::rewritten(&name, function)? {
+        return Ok(Some(call));
+    }
     let Some(args) = plain_arguments(function) else {
         return Ok(None);
     };
@@ -146,23 +134,6 @@ fn replacement(function: &Function, facts: &SessionFacts) -> Result<Option<Expr>
     let text = match (name.as_str(), args.as_slice()) {
         ("if", [condition, yes]) => format!("CASE WHEN {condition} THEN {yes} END"),
         ("if", [condition, yes, no]) => format!("CASE WHEN {condition} THEN {yes} ELSE {no} END"),
-        ("count_if", [condition]) => {
-            format!(
-                "count(CASE WHEN {condition} THEN 1 END){}",
-                suffix(function, None)
-            )
-        }
-        ("arbitrary" | "any_value", [value]) => {
-            let filter = format!("{value} IS NOT NULL");
-            format!("first_value({value}){}", suffix(function, Some(&filter)))
-        }
-        ("max_by" | "min_by", [value, by]) => {
-            let order = if name == "max_by" { "DESC" } else { "ASC" };
-            let filter = format!("{by} IS NOT NULL");
-            let rest = suffix(function, Some(&filter));
-            format!("first_value({value} ORDER BY {by} {order}){rest}")
-        }
-        ("concat", [_, _, ..]) => format!("({})", args.join(" || ")),
         ("mod", [a, b]) => format!("(({a}) % ({b}))"),
         ("date", [value]) => format!("CAST({value} AS DATE)"),
         ("nan", []) => "CAST('NaN' AS DOUBLE)".to_owned(),
@@ -185,7 +156,7 @@ fn replacement(function: &Function, facts: &SessionFacts) -> Result<Option<Expr>
         (_, [value]) if let Some((_, part)) = PARTS.iter().find(|(known, _)| *known == name) => {
             format!("CAST(date_part('{part}', {value}) AS BIGINT)")
         }
-        ("if" | "count_if" | "arbitrary" | "from_unixtime" | "to_unixtime", _) => {
+        ("if" | "from_unixtime" | "to_unixtime", _) => {
             return Err(Error::Invalid {
                 message: format!(
                     "Unexpected parameters ({}) for function {name}",
@@ -225,24 +196,6 @@ fn plain_arguments(function: &Function) -> Option<Vec<String>> {
     }
 }
 
-/// Returns FILTER and OVER of a call, with a further condition.
-fn suffix(function: &Function, condition: Option<&str>) -> String {
-    let own = function.filter.as_ref().map(ToString::to_string);
-    let conditions: Vec<String> = own
-        .into_iter()
-        .chain(condition.map(str::to_owned))
-        .map(|text| format!("({text})"))
-        .collect();
-    let mut text = String::new();
-    if !conditions.is_empty() {
-        text.push_str(&format!(" FILTER (WHERE {})", conditions.join(" AND ")));
-    }
-    if let Some(over) = &function.over {
-        text.push_str(&format!(" OVER {over}"));
-    }
-    text
-}
-
 fn parse(text: &str) -> Result<Expr> {
     Parser::new(&TrinoDialect)
         .try_with_sql(text)
@@ -277,16 +230,23 @@ mod tests {
             "SELECT CAST(date_part('year', d) AS BIGINT)"
         );
         assert_eq!(rewritten("SELECT current_user"), "SELECT 'ann'");
-        assert_eq!(rewritten("SELECT concat(a, b)"), "SELECT (a || b)");
         assert_eq!(
-            rewritten("SELECT max_by(a, b) FROM t"),
-            "SELECT first_value(a ORDER BY b DESC) FILTER (WHERE (b IS NOT NULL)) FROM t"
+            rewritten("SELECT listagg(a, ',') WITHIN GROUP (ORDER BY b DESC) FROM t"),
+            "SELECT listagg(a, ',' ORDER BY b DESC) FROM t"
+        );
+        assert_eq!(
+            rewritten(
+                "SELECT listagg(a ON OVERFLOW TRUNCATE '~' WITH COUNT) WITHIN GROUP (ORDER BY b) FROM t"
+            ),
+            "SELECT listagg(a, '', '~', true ORDER BY b) FROM t"
         );
     }
 
     #[test]
     fn rewriting_again_changes_nothing() {
-        let once = rewritten("SELECT if(count_if(a) > 1, date(b), c), week(d) FROM t GROUP BY 2");
+        let once = rewritten(
+            "SELECT if(count_if(a) > 1, date(b), c), week(d), map(), listagg(e) WITHIN GROUP (ORDER BY e) FROM t GROUP BY 2",
+        );
         assert_eq!(rewritten(&once), once);
     }
 }

@@ -33,9 +33,14 @@ use self::multisets::MultisetPlanner;
 use self::sample::SamplePlanner;
 use self::unnest::UnnestPlanner;
 
+use crate::presto::functions::{AggregatePlanner, ArrayPlanner};
+
 /// Adds our planners and rules to a session's state.
 pub(super) fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
+    // Ours are asked first.
     let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(expressions::PrestoExpressions)];
+    planners.push(Arc::new(ArrayPlanner::new()));
+    planners.push(Arc::new(AggregatePlanner::new()));
     planners.extend(builder.expr_planners().take().unwrap_or_default());
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(rules::CommonTypes)];
     rules.extend(Analyzer::new().rules);

@@ -1,6 +1,12 @@
 //! Presto functions that need the types of their arguments.
 
+mod aggregates;
+mod arrays;
 mod dates;
+mod lambdas;
+mod maps;
+mod shared;
+mod windows;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -12,23 +18,38 @@ use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::FunctionRegistry as _;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    AggregateUDF, ColumnarValue, HigherOrderUDF, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Volatility, WindowUDF,
 };
 
+pub(crate) use self::aggregates::AggregatePlanner;
+pub(crate) use self::arrays::ArrayPlanner;
+pub(crate) use self::maps::MAP;
+pub use self::shared::{Description, Kind};
 use super::types::type_name;
 
 /// The functions that a session has besides DataFusion's.
 #[derive(Debug)]
 pub struct Library {
     scalars: Vec<Arc<ScalarUDF>>,
+    aggregates: Vec<Arc<AggregateUDF>>,
+    windows: Vec<Arc<WindowUDF>>,
+    higher_order: Vec<Arc<HigherOrderUDF>>,
 }
 
 impl Library {
     /// Returns all of them.
     #[must_use]
     pub fn new() -> Self {
-        let scalars = scalars().into_iter().map(Arc::new).collect();
-        Self { scalars }
+        let mut scalars = scalars();
+        scalars.extend(arrays::scalars());
+        scalars.extend(maps::scalars());
+        Self {
+            scalars: scalars.into_iter().map(Arc::new).collect(),
+            aggregates: aggregates::aggregates().into_iter().map(Arc::new).collect(),
+            windows: windows::windows().into_iter().map(Arc::new).collect(),
+            higher_order: lambdas::higher_order().into_iter().map(Arc::new).collect(),
+        }
     }
 
     /// Adds the functions to a session's state; they replace those of the same name.
@@ -42,8 +63,34 @@ impl Library {
         for function in &self.scalars {
             state.register_udf(Arc::clone(function)).map_err(failed)?;
         }
+        for function in &self.aggregates {
+            state.register_udaf(Arc::clone(function)).map_err(failed)?;
+        }
+        for function in &self.windows {
+            state.register_udwf(Arc::clone(function)).map_err(failed)?;
+        }
+        for function in &self.higher_order {
+            // A scalar function would win over the one of the same name that takes lambdas.
+            state.deregister_udf(function.name()).map_err(failed)?;
+            state
+                .register_higher_order_function(Arc::clone(function))
+                .map_err(failed)?;
+        }
         Ok(())
     }
+}
+
+/// Returns what `SHOW FUNCTIONS` says of the functions on collections, aggregates and windows.
+#[must_use]
+pub fn descriptions() -> Vec<Description> {
+    [
+        arrays::DESCRIPTIONS.as_slice(),
+        &maps::DESCRIPTIONS,
+        &lambdas::DESCRIPTIONS,
+        &aggregates::DESCRIPTIONS,
+        &windows::DESCRIPTIONS,
+    ]
+    .concat()
 }
 
 impl Default for Library {

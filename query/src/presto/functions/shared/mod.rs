@@ -1,0 +1,41 @@
+//! What the functions on collections have in common: how one is defined, types, comparing and building values.
+
+mod describe;
+mod function;
+mod lists;
+mod rows;
+#[cfg(test)]
+mod testing;
+mod text;
+mod types;
+
+pub use self::describe::{Description, Kind};
+pub(super) use self::describe::{aggregate, scalar, window};
+pub(super) use self::function::{Call, Definition, Nulls, constant_i64};
+pub(super) use self::lists::{Lists, Picker, build_map, map_parts};
+pub(super) use self::rows::{Comparable, nan_flags};
+#[cfg(test)]
+pub(super) use self::testing::check;
+pub(super) use self::text::{double_text, texts};
+pub(super) use self::types::{
+    common_type, key_value, list_of, map_of, map_types, normal, same_lists, unexpected,
+};
+
+use datafusion::error::DataFusionError;
+
+use crate::presto::error::TrinoFailure;
+
+/// Returns the error of an argument that the function does not take.
+pub(super) fn invalid(message: impl Into<String>) -> DataFusionError {
+    TrinoFailure::new("INVALID_FUNCTION_ARGUMENT", message).into()
+}
+
+/// Returns the error of a number that its type cannot hold.
+pub(super) fn out_of_range(message: impl Into<String>) -> DataFusionError {
+    TrinoFailure::new("NUMERIC_VALUE_OUT_OF_RANGE", message).into()
+}
+
+/// Returns an error of ours.
+pub(super) fn internal(message: &str) -> DataFusionError {
+    DataFusionError::Internal(message.to_owned())
+}
