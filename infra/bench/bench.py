@@ -10,6 +10,7 @@ Needs `cargo build --release` first; `history` and `compaction` need `pip instal
 LAKEHOUSE_BIN names another binary.
 """
 import argparse
+import functools
 import glob
 import http.client
 import json
@@ -151,7 +152,7 @@ def history(runs):
           f"rows per CPU second: {cpu:.2f} x; ours includes the start of a process, theirs does not")
 
 
-def small_files(folder, files, rows):
+def small_files(folder, files, rows, codec):
     """Writes a Delta table of `files` files with `rows` flights each, in one commit."""
     import pyarrow.parquet
     from deltalake import convert_to_deltalake
@@ -160,7 +161,7 @@ def small_files(folder, files, rows):
     for number in range(files):
         begin = number * rows % (flights.num_rows - rows)
         path = os.path.join(folder, f"part-{number:05}.parquet")
-        pyarrow.parquet.write_table(flights.slice(begin, rows), path, compression="zstd")
+        pyarrow.parquet.write_table(flights.slice(begin, rows), path, compression=codec)
     convert_to_deltalake(folder)
 
 
@@ -172,12 +173,13 @@ def rows_of(folder):
     return table.num_rows, pyarrow.compute.sum(table["distance"]).as_py()
 
 
-def compaction(runs, files=10_000, rows=1_000):
+def compaction(runs, files=10_000, rows=1_000, codec="snappy"):
+    """`codec` is what small files are written with, here and by `write_deltalake`; --codec names another."""
     from deltalake import DeltaTable
     ours, theirs, memory = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         original = os.path.join(folder, "original")
-        small_files(original, files, rows)
+        small_files(original, files, rows, codec)
         expected = rows_of(original)
         lake = os.path.join(folder, "lake")
         environment = {**os.environ, "LAKEHOUSE__STORAGE__URL": lake}
@@ -208,7 +210,7 @@ def compaction(runs, files=10_000, rows=1_000):
                   f"into {len(DeltaTable(copy).file_uris())}", file=sys.stderr)
             shutil.rmtree(copy)
     ratio = statistics.median(theirs) / statistics.median(ours)
-    print(f"compaction of {files} files of {rows} rows: {statistics.median(ours):.2f} s, {ratio:.2f} x the speed of "
+    print(f"compaction of {files} {codec} files of {rows} rows: {statistics.median(ours):.2f} s, {ratio:.2f} x the speed of "
           f"Python deltalake's optimize.compact() (limit 1.5); peak memory at most {max(memory):.0f} MB; "
           f"ours includes the start of a process, theirs does not")
 
@@ -217,9 +219,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["first-prediction", "latency", "history", "compaction"])
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--codec", default="snappy", help="of the small files of `compaction`")
     arguments = parser.parse_args()
     benchmarks = {"first-prediction": first_prediction, "latency": latency, "history": history,
-                  "compaction": compaction}
+                  "compaction": functools.partial(compaction, codec=arguments.codec)}
     benchmarks[arguments.what](arguments.runs)
 
 

@@ -2,24 +2,30 @@
 
     python delta_interop.py read  <checks.json>     compares versions of our tables with what we say is in them
     python delta_interop.py write <folder>          writes tables, and what is in each version, for us to compare
+    python delta_interop.py vectors <folder>        the same by Spark, with rows hidden by deletion vectors
     python delta_interop.py packages                says which of the packages there are, and ends with 1 without deltalake
 
 `checks.json` is a list of {"name", "table", "version", "rows", "readers"}: a table's folder, a version of it, an Arrow
 IPC file of its rows, and who can read it (null: everybody). `write` leaves <folder>/<table> and <folder>/<table>.<version>.arrow.
 
-Needs the PyPI packages `deltalake` and `pyarrow`; `polars` and `duckdb` read too where they are installed.
+Needs the PyPI packages `deltalake` and `pyarrow`; `polars` and `duckdb` read too where they are installed, and Spark
+where there are Java, the package `pyspark` and, in the folder that LAKEHOUSE_TEST_DELTA_JARS names, Delta's jars
+(`mvn dependency:copy -Dartifact=io.delta:delta-spark_2.12:3.3.0 -DoutputDirectory=<folder>`, and delta-storage:3.3.0).
 Prints one line per check and ends with status 1 at the first that fails.
 """
 
 import datetime
 import decimal
+import functools
 import importlib
 import json
 import os
 import pathlib
+import shutil
 import sys
 
 
+@functools.cache
 def optional(package):
     try:
         return importlib.import_module(package)
@@ -49,6 +55,44 @@ def canonical(rows, columns):
     return sorted(json.dumps([plain(row[column]) for column in columns]) for row in rows)
 
 
+@functools.cache
+def spark_session():
+    """Returns Spark with Delta's own library; none where a part of it is missing."""
+    folder = pathlib.Path(os.environ.get("LAKEHOUSE_TEST_DELTA_JARS") or "-")
+    jars = sorted(str(jar) for jar in folder.glob("delta-*.jar"))
+    missing = [
+        what
+        for what, found in [
+            ("Delta's jars: LAKEHOUSE_TEST_DELTA_JARS names no folder with them", jars),
+            ("a Java runtime", shutil.which("java")),
+            ("the package `pyspark`", optional("pyspark")),
+        ]
+        if not found
+    ]
+    if missing:
+        print(f"SKIPPED: Spark does not read: it needs {' and '.join(missing)}")
+        return None
+    from pyspark.sql import SparkSession
+
+    options = {
+        "spark.jars": ",".join(jars),
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+    }
+    builder = SparkSession.builder.master("local[2]")
+    for key, value in options.items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    print(f"spark {session.version} with {', '.join(pathlib.Path(jar).name for jar in jars)}")
+    return session
+
+
 def readers(path, version):
     """Returns the ways to read a version: functions by name."""
     import deltalake
@@ -66,11 +110,18 @@ def readers(path, version):
         query = deltalake.QueryBuilder().register("files", table).execute("SELECT * FROM files")
         return pyarrow.table(query.read_all()).to_pylist()
 
+    def by_spark(session):
+        frame = session.read.format("delta").option("versionAsOf", version).load(path)
+        batches = frame._collect_as_arrow()
+        return [row for batch in batches for row in batch.to_pylist()]
+
     found = {"deltalake": lambda: table.to_pyarrow_table().to_pylist(), "deltalake-sql": by_sql}
     if polars := optional("polars"):
         found["polars"] = lambda: polars.read_delta(path, version=version).to_dicts()
     if duckdb := optional("duckdb"):
         found["duckdb"] = lambda: by_duckdb(duckdb)
+    if session := spark_session():
+        found["spark"] = lambda: by_spark(session)
     return found
 
 
@@ -97,6 +148,8 @@ def read(checks):
                 sys.exit(f"FAILED {name}: {len(found)} rows, expected {len(wanted)}; not expected {extra}, missing {missing}")
             print(f"ok {name}: {len(found)} rows")
     print(f"deltalake {importlib.import_module('deltalake').__version__}")
+    if session := spark_session():
+        session.stop()
 
 
 def write(folder):
@@ -159,6 +212,41 @@ def write(folder):
         print(f"ok {name}: versions {sorted(expected)}")
 
 
+def vectors(folder):
+    import pyarrow
+
+    session = spark_session()
+    if not session:
+        return
+    folder = pathlib.Path(folder)
+    for name, partitions in [("hidden", ""), ("hidden_parted", "PARTITIONED BY (carrier)")]:
+        path = str(folder / name)
+        table = f"delta.`{path}`"
+        properties = "'delta.enableDeletionVectors' = 'true', 'delta.checkpointInterval' = '3'"
+        session.sql(f"CREATE TABLE {table} (id BIGINT, carrier STRING, delay DOUBLE) USING delta {partitions} TBLPROPERTIES ({properties})")
+        rows = "SELECT /*+ COALESCE(1) */ id, IF(id % 3 = 0, 'UA', 'A A/%') AS carrier, id / 4 AS delay"
+        for version, statement in enumerate(
+            [
+                f"INSERT INTO {table} {rows} FROM range(0, 1000, 1, 1)",
+                f"DELETE FROM {table} WHERE id % 7 = 3",
+                f"DELETE FROM {table} WHERE id IN (0, 500, 999)",
+                f"UPDATE {table} SET delay = -1 WHERE id % 11 = 5",
+                f"INSERT INTO {table} {rows} FROM range(2000, 2010, 1, 1)",
+                f"MERGE INTO {table} t USING (SELECT explode(array(1, 2, 2001, 5000)) AS id) s ON t.id = s.id "
+                "WHEN MATCHED AND t.id = 2 THEN DELETE WHEN MATCHED THEN UPDATE SET delay = 7 "
+                "WHEN NOT MATCHED THEN INSERT (id, carrier, delay) VALUES (s.id, 'ZZ', 0)",
+            ],
+            start=1,
+        ):
+            session.sql(statement)
+            frame = session.read.format("delta").option("versionAsOf", version).load(path)
+            data = pyarrow.Table.from_batches(frame._collect_as_arrow())
+            with pyarrow.ipc.new_file(str(folder / f"{name}.{version}.arrow"), data.schema) as file:
+                file.write_table(data)
+        print(f"ok {name}: {len(list(pathlib.Path(path).glob('**/deletion_vector_*.bin')))} files of deletion vectors")
+    session.stop()
+
+
 def packages():
     for package in ["deltalake", "pyarrow", "polars", "duckdb"]:
         found = optional(package)
@@ -168,7 +256,7 @@ def packages():
 
 
 if __name__ == "__main__":
-    {"read": read, "write": write, "packages": packages}[sys.argv[1]](*sys.argv[2:])
+    {"read": read, "write": write, "vectors": vectors, "packages": packages}[sys.argv[1]](*sys.argv[2:])
     # Some of the packages abort now and then when the interpreter stops their threads; all is said and done.
     sys.stdout.flush()
     os._exit(0)

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-use deltalake::kernel::transaction::TransactionError;
+use deltalake::kernel::transaction::{CommitProperties, TransactionError};
 use deltalake::operations::optimize::OptimizeType;
 use deltalake::{DeltaTable, DeltaTableError};
 use futures::{StreamExt, stream};
@@ -247,6 +247,8 @@ pub(super) fn session_optimize(
         .with_type(kind)
         .with_writer_properties(file_properties(&[], None))
         .with_max_concurrent_tasks(maintainer.config.effective_threads())
+        // A registered table may ask for it, and pins need versions that this would not spare.
+        .with_commit_properties(CommitProperties::default().with_cleanup_expired_logs(Some(false)))
         .with_session_state(session(&maintainer.config))
 }
 

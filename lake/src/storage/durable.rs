@@ -1,7 +1,8 @@
 //! A folder whose writes survive the loss of power, and not only of the process.
 //!
 //! ```text
-//! put:  bytes -> <name>#<random> -> fsync -> hard link (create) or rename (overwrite) -> fsync of the folder
+//! put:        bytes -> <name>#<random> -> fsync -> hard link (create) or rename (overwrite) -> fsync of the folder
+//! data file:  bytes -> <name>#<random> -> rename -> fsync of the file and of the folder, at once
 //! ```
 //!
 //! [`LocalFileSystem`] takes the same steps without the `fsync`s: after a power cut a commit that
@@ -49,23 +50,13 @@ impl ObjectStore for DurableFileSystem {
             return self.inner.put_opts(location, payload, opts).await;
         }
         let path = self.inner.path_to_filesystem(location)?;
-        let create = matches!(opts.mode, PutMode::Create);
-        blocking(move || {
-            let named = |source| named(&path, source);
-            let staged = write_staged(&path, &payload).map_err(named)?;
-            let placed = if create {
-                let linked = fs::hard_link(&staged, &path);
-                // A leftover is never listed, and overwritten by nobody.
-                let _ = fs::remove_file(&staged);
-                linked
-            } else {
-                fs::rename(&staged, &path).inspect_err(|_| {
-                    let _ = fs::remove_file(&staged);
-                })
-            };
-            placed.and_then(|()| sync_folder(&path)).map_err(named)
-        })
-        .await?;
+        let placing = match opts.mode {
+            PutMode::Create => Placing::Create,
+            _ if is_data_file(location) => Placing::Data,
+            _ => Placing::Replace,
+        };
+        blocking(move || place(&path, &payload, placing).map_err(|source| named(&path, source)))
+            .await?;
         Ok(PutResult {
             e_tag: None,
             version: None,
@@ -165,8 +156,56 @@ async fn sync_object(path: PathBuf) -> Result<()> {
     .await
 }
 
+/// How a file gets its name.
+#[derive(Debug, Clone, Copy)]
+enum Placing {
+    /// If nobody has it.
+    Create,
+    /// Whoever has it.
+    Replace,
+    /// Nobody looks for it until a commit, put later, says that it is there: whether its bytes or
+    /// its name is on the disk first does not matter.
+    Data,
+}
+
+fn is_data_file(location: &Path) -> bool {
+    let in_log = || location.parts().any(|part| part.as_ref() == "_delta_log");
+    location.extension() == Some("parquet") && !in_log()
+}
+
+fn place(path: &FilePath, payload: &PutPayload, placing: Placing) -> io::Result<()> {
+    let (staged, file) = write_staged(path, payload)?;
+    let placed = match placing {
+        Placing::Create => file
+            .sync_all()
+            .and_then(|()| fs::hard_link(&staged, path))
+            .and_then(|()| sync_folder(path)),
+        Placing::Replace => file
+            .sync_all()
+            .and_then(|()| fs::rename(&staged, path))
+            .and_then(|()| sync_folder(path)),
+        Placing::Data => fs::rename(&staged, path).and_then(|()| sync_both(&file, path)),
+    };
+    if placed.is_err() || matches!(placing, Placing::Create) {
+        // A leftover is never listed, and overwritten by nobody.
+        let _ = fs::remove_file(&staged);
+    }
+    placed
+}
+
+/// Makes a file's bytes and its name stay, which the disk does together when asked together.
+fn sync_both(file: &File, path: &FilePath) -> io::Result<()> {
+    std::thread::scope(|scope| {
+        let bytes = scope.spawn(|| file.sync_all());
+        let name = sync_folder(path);
+        let bytes = bytes.join();
+        bytes.unwrap_or_else(|_| Err(io::Error::other("syncing a file panicked")))?;
+        name
+    })
+}
+
 /// Writes the bytes beside their name, under one that a listing leaves out.
-fn write_staged(path: &FilePath, payload: &PutPayload) -> io::Result<PathBuf> {
+fn write_staged(path: &FilePath, payload: &PutPayload) -> io::Result<(PathBuf, File)> {
     let mut staged = path.as_os_str().to_owned();
     staged.push(format!("#{}", Uuid::new_v4().as_u128()));
     let staged = PathBuf::from(staged);
@@ -183,15 +222,12 @@ fn write_staged(path: &FilePath, payload: &PutPayload) -> io::Result<PathBuf> {
         }
         opened => opened?,
     };
-    let written = payload
-        .iter()
-        .try_for_each(|bytes| file.write_all(bytes))
-        .and_then(|()| file.sync_all());
+    let written = payload.iter().try_for_each(|bytes| file.write_all(bytes));
     if let Err(error) = written {
         let _ = fs::remove_file(&staged);
         return Err(error);
     }
-    Ok(staged)
+    Ok((staged, file))
 }
 
 /// Creates the folder of a file, and makes it and those above that are new stay.

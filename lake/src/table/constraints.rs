@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::DFSchema;
@@ -150,6 +151,17 @@ impl Rules {
             }
         }
         Ok(fitted)
+    }
+
+    /// Names the rules that are not true for the row of a batch.
+    fn broken_by(&self, row: &RecordBatch) -> Vec<String> {
+        let is_broken = |check: &&Check| {
+            let value = check.holds.evaluate(row);
+            let kept = value.and_then(|value| value.into_array(row.num_rows()));
+            kept.is_ok_and(|kept| first_broken(&kept).is_some())
+        };
+        let broken = self.checks.iter().filter(is_broken);
+        broken.map(|check| check.name.clone()).collect()
     }
 
     fn generate(
@@ -381,32 +393,74 @@ impl LakeTable {
         error: DeltaTableError,
     ) -> Error {
         let text = error.to_string();
-        let broken = text.find("failed validation check");
-        let rules = snapshot
-            .delta_table()
-            .snapshot()
-            .and_then(|state| descriptions(state.snapshot()))
-            .unwrap_or_default();
-        match (broken, rules.as_slice()) {
-            (Some(_), []) => Error::ConstraintViolated {
-                table: self.name().to_string(),
-                rule: "NOT NULL of a column".to_owned(),
-                row: preview(&text),
-            },
-            (Some(_), rules) => Error::ConstraintViolated {
-                table: self.name().to_string(),
-                rule: rules.join(" or "),
-                row: preview(&text),
-            },
-            (None, _) => self
+        if !text.contains("failed validation check") {
+            return self
                 .table_ref
-                .error(action, Some(snapshot.version()), error),
+                .error(action, Some(snapshot.version()), error);
+        }
+        let row = preview(&text);
+        Error::ConstraintViolated {
+            table: self.name().to_string(),
+            rule: self.broken_rules(snapshot, &row).join(" or "),
+            row: show_pairs(&row, &text),
+        }
+    }
+
+    /// Names the rules that a row shown by Delta breaks; all rules where the row does not tell.
+    fn broken_rules(&self, snapshot: &TableSnapshot, row: &[(String, String)]) -> Vec<String> {
+        let schema = snapshot.schema();
+        let mut broken: Vec<String> = row
+            .iter()
+            .filter(|(name, value)| {
+                let field = schema.field_with_name(name).ok();
+                // Text that is empty is not null.
+                let field = field.filter(|field| !field.is_nullable() && !is_text(field));
+                value.is_empty() && field.is_some()
+            })
+            .map(|(name, _)| format!("NOT NULL of column `{name}`"))
+            .collect();
+        let rules = self.rules(snapshot).ok().flatten();
+        if let (Some(rules), Some(row)) = (&rules, parse_row(&schema, row)) {
+            broken.extend(rules.broken_by(&row));
+        }
+        if !broken.is_empty() {
+            return broken;
+        }
+        match rules {
+            Some(rules) => rules.checks.iter().map(|rule| rule.name.clone()).collect(),
+            None => vec!["NOT NULL of a column".to_owned()],
         }
     }
 }
 
-/// Returns the first row of the preview in Delta's message, as `column = value` pairs.
-fn preview(text: &str) -> String {
+fn is_text(field: &Field) -> bool {
+    matches!(
+        field.data_type(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
+}
+
+/// Reads a row that was shown as text; none when a value is not of its column's type.
+fn parse_row(columns: &SchemaRef, row: &[(String, String)]) -> Option<RecordBatch> {
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    let mut arrays = Vec::with_capacity(columns.fields().len());
+    for field in columns.fields() {
+        let (_, value) = row.iter().find(|(name, _)| name == field.name())?;
+        let value = (!value.is_empty() || is_text(field)).then_some(value.as_str());
+        let text = StringArray::from(vec![value]);
+        arrays.push(cast_with_options(&text, field.data_type(), &options).ok()?);
+    }
+    let fields = columns.fields().iter();
+    let nullable = fields.map(|field| field.as_ref().clone().with_nullable(true));
+    let schema = Schema::new(nullable.collect::<Vec<_>>());
+    RecordBatch::try_new(Arc::new(schema), arrays).ok()
+}
+
+/// Returns the first row of the preview in Delta's message: columns and what is shown of them.
+fn preview(text: &str) -> Vec<(String, String)> {
     let cells = |line: &str| -> Vec<String> {
         line.trim_matches('|')
             .split('|')
@@ -415,14 +469,23 @@ fn preview(text: &str) -> String {
     };
     let mut lines = text.lines().filter(|line| line.starts_with('|'));
     let (Some(header), Some(row)) = (lines.next(), lines.next()) else {
-        return text.to_owned();
+        return Vec::new();
     };
     let pairs = cells(header).into_iter().zip(cells(row));
     pairs
         .filter(|(column, _)| !column.starts_with("__delta_rs"))
-        .map(|(column, value)| format!("{column} = {value}"))
-        .collect::<Vec<_>>()
-        .join(", ")
+        .collect()
+}
+
+/// Shows a row as `column = value` pairs; what Delta said, where that has no row.
+fn show_pairs(row: &[(String, String)], text: &str) -> String {
+    if row.is_empty() {
+        return text.to_owned();
+    }
+    let pairs = row
+        .iter()
+        .map(|(column, value)| format!("{column} = {value}"));
+    pairs.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

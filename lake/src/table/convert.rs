@@ -25,7 +25,10 @@ use url::Url;
 
 use super::guard::{CommitGuard, Ending, Isolation};
 use super::operation::commit_properties;
-use super::{CHECKPOINT_INTERVAL, CommitNote, LakeTable, STATISTICS_COLUMNS, TableRef, protocol};
+use super::{
+    CHECKPOINT_INTERVAL, CHECKPOINT_STATISTICS, CommitNote, LakeTable, STATISTICS_COLUMNS,
+    TableRef, protocol,
+};
 use crate::catalog::TableName;
 use crate::error::{Error, Result};
 
@@ -109,6 +112,7 @@ impl LakeTable {
         let mut properties = BTreeMap::from([
             (STATISTICS_COLUMNS.to_owned(), "-1".to_owned()),
             (CHECKPOINT_INTERVAL.to_owned(), "100".to_owned()),
+            (CHECKPOINT_STATISTICS.to_owned(), "true".to_owned()),
         ]);
         properties.extend(conversion.properties);
         let mut builder = ConvertToDeltaBuilder::new()

@@ -1,17 +1,20 @@
-//! Which Parquet encoding a column's values get, found by trying.
+//! Which Parquet encoding a column's values get, and whether they are compressed: found by trying.
 //!
 //! A dictionary is the right choice for text and for numbers of few values in any order, but it
 //! hashes each value: for numbers in long runs (dates, partition-like columns) and for clocks it
 //! costs two to three times the CPU of plain or delta-packed values and saves nothing once these
 //! are compressed. A sample of the rows is encoded each way, and the smallest wins; where that
-//! makes no difference that anybody would notice, the cheapest.
+//! makes no difference that anybody would notice, the cheapest. What packing has made dense is not
+//! compressed in vain.
+
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
@@ -19,6 +22,11 @@ use parquet::schema::types::ColumnPath;
 pub(crate) const SAMPLE_ROWS: usize = 16_384;
 /// A difference below this share of all columns is none.
 const NOTICEABLE: f64 = 0.01;
+/// What a dictionary must save of all columns: it costs two to three times the others.
+const WORTH_HASHING: f64 = 0.03;
+/// Compression that leaves more than this share of a column is not worth its time, twice: when the
+/// column is written and whenever it is read.
+const INCOMPRESSIBLE: f64 = 0.93;
 
 /// How the values of a column are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +41,12 @@ impl Choice {
     const ALL: [Self; 3] = [Self::Plain, Self::Delta, Self::Dictionary];
 }
 
-/// The encodings of a table's numeric columns; the others have dictionaries.
+/// The encodings of a table's numeric columns, where the others have dictionaries; and what no
+/// compression makes smaller.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Encodings {
     columns: Vec<(String, Choice)>,
+    incompressible: Vec<String>,
 }
 
 impl Encodings {
@@ -46,9 +56,12 @@ impl Encodings {
             return Ok(None);
         }
         let sample = rows.slice(0, SAMPLE_ROWS);
+        let level = ZstdLevel::try_new(1).unwrap_or_default();
+        let zstd = Compression::ZSTD(level);
         let mut sizes = Vec::new();
         for choice in Choice::ALL {
-            sizes.push((choice, encoded_sizes(&sample, choice)?));
+            let all = Self::all(&sample, choice);
+            sizes.push((choice, all.encoded_sizes(&sample, zstd, value_bytes)?));
         }
         let smallest = |column: usize| {
             let of_column = sizes.iter().filter_map(|(_, sizes)| sizes.get(column));
@@ -60,19 +73,60 @@ impl Encodings {
             if !is_packed(field.data_type()) {
                 continue;
             }
-            let enough = smallest(index) + NOTICEABLE * total;
-            let first = sizes
-                .iter()
-                .find(|(_, sizes)| sizes.get(index).is_some_and(|size| *size <= enough));
-            if let Some((choice, _)) = first {
-                columns.push((field.name().clone(), *choice));
+            let size_of = |choice: Choice| {
+                let sizes = sizes.iter().find(|(tried, _)| *tried == choice);
+                sizes.and_then(|(_, sizes)| sizes.get(index).copied())
+            };
+            let [Some(plain), Some(delta), Some(dictionary)] = Choice::ALL.map(size_of) else {
+                continue;
+            };
+            let hashless = plain.min(delta);
+            let choice = if dictionary + WORTH_HASHING * total < hashless {
+                Choice::Dictionary
+            } else if delta + NOTICEABLE * total < plain {
+                Choice::Delta
+            } else {
+                Choice::Plain
+            };
+            columns.push((field.name().clone(), choice));
+        }
+        let mut chosen = Self {
+            columns,
+            incompressible: Vec::new(),
+        };
+        // With dictionaries: what outgrows one is stored as it stands there.
+        let whole = ColumnChunkMetaData::compressed_size;
+        let dense = chosen.encoded_sizes(&sample, Compression::UNCOMPRESSED, whole)?;
+        let compressed = chosen.encoded_sizes(&sample, zstd, whole)?;
+        for (index, field) in sample.schema().fields().iter().enumerate() {
+            let (Some(dense), Some(compressed)) = (dense.get(index), compressed.get(index)) else {
+                continue;
+            };
+            // Columns within columns have paths of their own; they are left as they are.
+            if !field.data_type().is_nested() && *compressed > INCOMPRESSIBLE * dense {
+                chosen.incompressible.push(field.name().clone());
             }
         }
-        Ok(Some(Self { columns }))
+        Ok(Some(chosen))
+    }
+
+    /// Returns one choice for all columns that there is one for.
+    fn all(sample: &RecordBatch, choice: Choice) -> Self {
+        let schema = sample.schema();
+        let packed = schema.fields().iter();
+        let packed = packed.filter(|field| is_packed(field.data_type()));
+        Self {
+            columns: packed.map(|field| (field.name().clone(), choice)).collect(),
+            incompressible: Vec::new(),
+        }
     }
 
     /// Adds the encodings to a file's properties.
     pub(super) fn apply(&self, mut properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
+        for name in &self.incompressible {
+            let path = ColumnPath::new(vec![name.clone()]);
+            properties = properties.set_column_compression(path, Compression::UNCOMPRESSED);
+        }
         for (name, choice) in &self.columns {
             let path = ColumnPath::new(vec![name.clone()]);
             properties = match choice {
@@ -84,6 +138,27 @@ impl Encodings {
             };
         }
         properties
+    }
+}
+
+impl Encodings {
+    /// Returns the bytes that each top-level column of the sample takes.
+    fn encoded_sizes(
+        &self,
+        sample: &RecordBatch,
+        compression: Compression,
+        bytes: fn(&ColumnChunkMetaData) -> i64,
+    ) -> Result<Vec<f64>, ParquetError> {
+        let properties = self.apply(WriterProperties::builder().set_compression(compression));
+        let schema = sample.schema();
+        let mut writer =
+            ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties.build()))?;
+        writer.write(sample)?;
+        let metadata = writer.finish()?;
+        let names = schema.fields().iter().map(|field| field.name());
+        Ok(names
+            .map(|name| column_bytes(&metadata, name, bytes))
+            .collect())
     }
 }
 
@@ -100,58 +175,34 @@ fn is_packed(data_type: &DataType) -> bool {
     )
 }
 
-/// Returns the bytes of each top-level column, nothing for columns that no choice is made for.
-fn encoded_sizes(sample: &RecordBatch, choice: Choice) -> Result<Vec<f64>, ParquetError> {
-    let level = ZstdLevel::try_new(1).unwrap_or_default();
-    let all = Encodings {
-        columns: sample
-            .schema()
-            .fields()
-            .iter()
-            .filter(|field| is_packed(field.data_type()))
-            .map(|field| (field.name().clone(), choice))
-            .collect(),
-    };
-    let properties =
-        all.apply(WriterProperties::builder().set_compression(Compression::ZSTD(level)));
-    let mut writer = ArrowWriter::try_new(Vec::new(), sample.schema(), Some(properties.build()))?;
-    writer.write(sample)?;
-    let metadata = writer.finish()?;
-    let names = sample.schema();
-    let sizes = names.fields().iter();
-    Ok(sizes
-        .map(|field| column_bytes(&metadata, field.name()))
-        .collect())
-}
-
-/// Returns the bytes of a column's values. A dictionary is left out: it is shared by a row group,
-/// which has many times the rows of a sample.
-fn column_bytes(metadata: &ParquetMetaData, name: &str) -> f64 {
+/// Returns the bytes of all parts of a top-level column.
+fn column_bytes(
+    metadata: &ParquetMetaData,
+    name: &str,
+    bytes: fn(&ColumnChunkMetaData) -> i64,
+) -> f64 {
     let chunks = metadata
         .row_groups()
         .iter()
         .flat_map(|group| group.columns());
-    chunks
-        .filter(|chunk| {
-            chunk
-                .column_path()
-                .parts()
-                .first()
-                .is_some_and(|part| part == name)
-        })
-        .map(|chunk| {
-            let dictionary = chunk
-                .dictionary_page_offset()
-                .map_or(0, |offset| chunk.data_page_offset() - offset);
-            (chunk.compressed_size() - dictionary) as f64
-        })
-        .sum()
+    let of_column = |chunk: &&ColumnChunkMetaData| {
+        let first = chunk.column_path().parts().first();
+        first.is_some_and(|part| part == name)
+    };
+    chunks.filter(of_column).map(bytes).sum::<i64>() as f64
+}
+
+/// Returns the bytes of a column's values. A dictionary is left out: it is shared by a row group,
+/// which has many times the rows of a sample.
+fn value_bytes(chunk: &ColumnChunkMetaData) -> i64 {
+    let dictionary = chunk
+        .dictionary_page_offset()
+        .map_or(0, |offset| chunk.data_page_offset() - offset);
+    chunk.compressed_size() - dictionary
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::{ArrayRef, Int32Array, StringArray};
 
     use super::*;
@@ -180,6 +231,18 @@ mod tests {
         assert_eq!(choice(scattered), Choice::Dictionary);
         let clock = |row: i32| row * 60 + (row.wrapping_mul(1_103_515_245) >> 8 & 31);
         assert_eq!(choice(clock), Choice::Delta);
+    }
+
+    #[test]
+    fn what_is_dense_is_not_compressed() {
+        let scattered = |row: i32| {
+            let mixed = (row ^ row >> 7).wrapping_mul(-2_048_144_789);
+            (mixed ^ mixed.rotate_left(13)).wrapping_mul(-1_028_477_387)
+        };
+        let found = Encodings::for_rows(&sample(scattered)).unwrap().unwrap();
+        assert_eq!(found.incompressible, ["number"]);
+        let found = Encodings::for_rows(&sample(|row| row / 1000)).unwrap();
+        assert_eq!(found.unwrap().incompressible, [""; 0]);
     }
 
     #[test]

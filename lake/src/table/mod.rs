@@ -64,12 +64,17 @@ use crate::error::{Error, Result};
 
 const RELOAD_ATTEMPTS: usize = 3;
 const PINNED_SNAPSHOTS: usize = 8;
+/// How many commits are added to a loaded snapshot. Each keeps its files in columns of its own,
+/// which take a hundred times the memory of those of a checkpoint.
+const ADDED_COMMITS: u64 = 128;
 
 const DEFAULT_WRITE_BUFFER_BYTES: u64 = 512 << 20;
 
 /// Collect statistics of all columns, not only of the first 32.
 const STATISTICS_COLUMNS: &str = "delta.dataSkippingNumIndexedCols";
 const CHECKPOINT_INTERVAL: &str = "delta.checkpointInterval";
+/// Statistics in checkpoints as columns, and not as text that has to be parsed to open the table.
+const CHECKPOINT_STATISTICS: &str = "delta.checkpoint.writeStatsAsStruct";
 /// Other writers would clean up the log without asking who pins its versions; maintenance does.
 const LOG_CLEANUP: &str = "delta.enableExpiredLogCleanup";
 
@@ -140,7 +145,15 @@ struct Shared {
 
 struct Newest {
     snapshot: TableSnapshot,
+    /// The version that was loaded as a whole; commits were added to it since.
+    base: u64,
     listed_at: Instant,
+}
+
+impl Newest {
+    fn added_commits(&self) -> u64 {
+        self.snapshot.version().saturating_sub(self.base)
+    }
 }
 
 impl fmt::Debug for LakeTable {
@@ -211,6 +224,7 @@ impl LakeTable {
         let mut properties = BTreeMap::from([
             (STATISTICS_COLUMNS.to_owned(), "-1".to_owned()),
             (CHECKPOINT_INTERVAL.to_owned(), "100".to_owned()),
+            (CHECKPOINT_STATISTICS.to_owned(), "true".to_owned()),
             (LOG_CLEANUP.to_owned(), "false".to_owned()),
         ]);
         properties.extend(table.delta_properties);
@@ -236,6 +250,7 @@ impl LakeTable {
             .map_err(|error| created.delta_error("creating", error))?;
         let snapshot = TableSnapshot::over(Arc::clone(&created.table_ref), delta).await?;
         *created.shared.newest.lock().await = Some(Newest {
+            base: snapshot.version(),
             snapshot,
             listed_at: Instant::now(),
         });
@@ -376,20 +391,22 @@ impl LakeTable {
     /// Returns the newest snapshot, loading only what is new.
     async fn latest(&self) -> Result<TableSnapshot> {
         let mut guard = self.shared.newest.lock().await;
-        let known = match guard.as_ref() {
-            Some(newest) if newest.listed_at.elapsed() < log::TRUST => {
-                if !self.has_version(newest.snapshot.version() + 1).await? {
-                    return Ok(newest.snapshot.clone());
-                }
-                Some(newest.snapshot.delta_table().clone())
-            }
-            Some(newest) => Some(newest.snapshot.delta_table().clone()),
-            None => None,
-        };
+        if let Some(newest) = guard.as_ref()
+            && newest.listed_at.elapsed() < log::TRUST
+            && !self.has_version(newest.snapshot.version() + 1).await?
+        {
+            return Ok(newest.snapshot.clone());
+        }
+        let known = guard
+            .as_ref()
+            .filter(|newest| newest.added_commits() < ADDED_COMMITS);
+        let base = known.map(|newest| newest.base);
+        let known = known.map(|newest| newest.snapshot.delta_table().clone());
         let listed_at = Instant::now();
         let delta = self.reload(known).await?;
         let snapshot = TableSnapshot::over(Arc::clone(&self.table_ref), delta).await?;
         *guard = Some(Newest {
+            base: base.unwrap_or_else(|| snapshot.version()),
             snapshot: snapshot.clone(),
             listed_at,
         });

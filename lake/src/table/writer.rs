@@ -3,7 +3,9 @@
 //! ```text
 //! write(batch) --bounded channel--> encoder, off the runtime's threads
 //!                                      |  runs of rows of one partition: views, nothing is copied
-//!                                      |  sorted, a row group at a time, where the table asks for it
+//!                                      |  sorted, a row group at a time, where the table asks for it;
+//!                                      |  the first rows of a file wait until there are enough of
+//!                                      |  them to tell how its values are stored
 //!                                      v
 //!                                   one open file per partition; it is closed at the table's target
 //!                                   size, or before, the longest unused first, when all open files
@@ -13,7 +15,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{
     SortColumn, SortOptions, concat_batches, lexsort_to_indices, partition, take_record_batch,
 };
@@ -36,7 +38,7 @@ use tokio::task::JoinHandle;
 use tracing::warn;
 
 use super::TableSnapshot;
-use super::encoding::Encodings;
+use super::encoding::{Encodings, SAMPLE_ROWS};
 use super::mapping::FileColumns;
 use crate::error::{Error, Result};
 
@@ -140,10 +142,13 @@ struct Encoder {
 }
 
 struct OpenFile {
-    writer: PartitionWriter,
-    /// Rows that wait to be sorted.
-    unsorted: Vec<RecordBatch>,
-    unsorted_rows: usize,
+    /// A row that has the partition's values.
+    first: RecordBatch,
+    /// None until enough rows have come, or no more will.
+    writer: Option<PartitionWriter>,
+    /// Rows that wait to be sorted, or for the writer.
+    waiting: Vec<RecordBatch>,
+    waiting_rows: usize,
     /// Arrow bytes written since the file was opened: more than it holds, never less.
     bytes: u64,
     used_at: u64,
@@ -253,48 +258,128 @@ impl Encoder {
         let bytes = slice_bytes(rows)?;
         let values = rows.project(&self.file_columns)?;
         self.clock += 1;
+        let mut file = match self.open.remove(&key) {
+            Some(file) => file,
+            None => OpenFile {
+                first: detached(&rows.slice(0, 1))?,
+                writer: None,
+                waiting: Vec::new(),
+                waiting_rows: 0,
+                bytes: 0,
+                used_at: 0,
+            },
+        };
+        file.used_at = self.clock;
+        file.bytes += bytes;
+        self.open_bytes += bytes;
+        file.waiting_rows += values.num_rows();
+        file.waiting.push(values);
+        let written = self.write_waiting(&mut file).await;
+        self.open.insert(key, file);
+        written?;
+        self.close_to_fit().await
+    }
+
+    /// Writes the rows of a file that wait, where enough do.
+    async fn write_waiting(&self, file: &mut OpenFile) -> Result<(), DeltaTableError> {
+        let enough = match &file.writer {
+            _ if !self.sort_columns.is_empty() => ROW_GROUP_ROWS,
+            Some(_) => 1,
+            None => SAMPLE_ROWS,
+        };
+        if file.waiting_rows < enough {
+            // A few rows must not keep alive the many that they came with.
+            if let Some(last) = file.waiting.pop() {
+                file.waiting.push(detached(&last)?);
+            }
+            return Ok(());
+        }
+        self.write_all(file, enough).await
+    }
+
+    /// Writes the rows of a file that wait, as long as `at_least` do.
+    async fn write_all(&self, file: &mut OpenFile, at_least: usize) -> Result<(), DeltaTableError> {
+        if file.waiting_rows == 0 {
+            return Ok(());
+        }
+        let waiting = concat_batches(&self.file_schema, &file.waiting)?;
+        file.waiting.clear();
+        file.waiting_rows = 0;
         if self.encodings.get().is_none()
-            && let Some(found) = Encodings::for_rows(&values)?
+            && let Some(found) = Encodings::for_rows(&waiting)?
         {
             // Another append may have been first, which is as good.
             let _ = self.encodings.set(found);
         }
-        if !self.open.contains_key(&key) {
-            let file = self.open_file(rows)?;
-            self.open.insert(key.clone(), file);
+        let mut writer = match file.writer.take() {
+            Some(writer) => writer,
+            None => self.open_writer(&file.first, waiting.num_rows())?,
+        };
+        let rest = self.write_rows(&mut writer, &waiting, at_least).await;
+        file.writer = Some(writer);
+        if let Some(rest) = rest? {
+            file.waiting_rows = rest.num_rows();
+            file.waiting.push(rest);
         }
-        if let Some(file) = self.open.get_mut(&key) {
-            file.used_at = self.clock;
-            file.bytes += bytes;
-            self.open_bytes += bytes;
-            if self.sort_columns.is_empty() {
-                file.writer.write(&values).await?;
-            } else {
-                file.unsorted_rows += values.num_rows();
-                file.unsorted.push(values);
-                file.write_sorted(&self.file_schema, &self.sort_columns, ROW_GROUP_ROWS)
-                    .await?;
-            }
-        }
-        self.close_to_fit().await
+        Ok(())
     }
 
-    fn open_file(&self, rows: &RecordBatch) -> Result<OpenFile, DeltaTableError> {
+    /// Writes rows as they are, or sorted in row groups; returns those too few for one.
+    async fn write_rows(
+        &self,
+        writer: &mut PartitionWriter,
+        rows: &RecordBatch,
+        at_least: usize,
+    ) -> Result<Option<RecordBatch>, DeltaTableError> {
+        if self.sort_columns.is_empty() {
+            writer.write(rows).await?;
+            return Ok(None);
+        }
+        let mut from = 0;
+        while rows.num_rows() - from >= at_least {
+            let group_rows = ROW_GROUP_ROWS.min(rows.num_rows() - from);
+            let group = rows.slice(from, group_rows);
+            let keys: Vec<SortColumn> = self
+                .sort_columns
+                .iter()
+                .map(|index| SortColumn {
+                    values: Arc::clone(group.column(*index)),
+                    options: Some(SortOptions::default()),
+                })
+                .collect();
+            let sorted = take_record_batch(&group, &lexsort_to_indices(&keys, None)?)?;
+            writer.write(&sorted).await?;
+            from += group_rows;
+        }
+        let left = rows.num_rows() - from;
+        Ok((left > 0).then(|| rows.slice(from, left)))
+    }
+
+    /// Opens the file of a row's partition, whose first rows are so many.
+    fn open_writer(
+        &self,
+        first: &RecordBatch,
+        rows: usize,
+    ) -> Result<PartitionWriter, DeltaTableError> {
         let mut values = IndexMap::new();
         for (name, index) in &self.partition_columns {
             let value =
-                ScalarExt::from_array(rows.column(*index).as_ref(), 0).ok_or_else(|| {
+                ScalarExt::from_array(first.column(*index).as_ref(), 0).ok_or_else(|| {
                     DeltaTableError::generic(format!(
                         "column `{name}` cannot be a partition column"
                     ))
                 })?;
             values.insert(name.clone(), value);
         }
+        let properties = match rows {
+            SAMPLE_ROWS.. => file_properties(&self.sort_columns, self.encodings.get()),
+            _ => small_file_properties(&self.sort_columns, self.encodings.get()),
+        };
         let table = self.snapshot.delta_table().snapshot()?.table_config();
         let config = PartitionWriterConfig::try_new(
             Arc::clone(&self.file_schema),
             values,
-            Some(self.properties()),
+            Some(properties),
             Some(table.target_file_size()),
             Some(SLICE_ROWS),
             None,
@@ -306,23 +391,12 @@ impl Encoder {
             .data_skipping_stats_columns
             .as_ref()
             .map(|columns| columns.iter().map(ToString::to_string).collect());
-        let writer = PartitionWriter::try_with_config(
+        PartitionWriter::try_with_config(
             Arc::clone(&self.store),
             config,
             table.num_indexed_cols(),
             statistics_columns,
-        )?;
-        Ok(OpenFile {
-            writer,
-            unsorted: Vec::new(),
-            unsorted_rows: 0,
-            bytes: 0,
-            used_at: 0,
-        })
-    }
-
-    fn properties(&self) -> WriterProperties {
-        file_properties(&self.sort_columns, self.encodings.get())
+        )
     }
 
     /// Closes files until the open ones fit into the buffer.
@@ -342,9 +416,15 @@ impl Encoder {
             return Ok(());
         };
         self.open_bytes = self.open_bytes.saturating_sub(file.bytes);
-        file.write_sorted(&self.file_schema, &self.sort_columns, 1)
-            .await?;
-        self.adds.extend(file.writer.close().await?);
+        let written = self.write_all(&mut file, 1).await;
+        let Some(writer) = file.writer else {
+            return written;
+        };
+        if written.is_err() {
+            abort(writer).await;
+            return written;
+        }
+        self.adds.extend(writer.close().await?);
         Ok(())
     }
 
@@ -362,49 +442,32 @@ impl Encoder {
 
     /// Deletes what was written; the reason to is with the caller, so that failing to is logged.
     async fn abort(self) {
-        for (_, file) in self.open {
-            if let Err(error) = file.writer.abort().await {
-                warn!(%error, "upload of an unfinished file not aborted");
-            }
+        for writer in self.open.into_values().filter_map(|file| file.writer) {
+            abort(writer).await;
         }
         discard(&self.store, paths_of(&self.adds)).await;
     }
 }
 
-impl OpenFile {
-    /// Sorts and writes whole row groups while there are `at_least` rows waiting.
-    async fn write_sorted(
-        &mut self,
-        schema: &SchemaRef,
-        columns: &[usize],
-        at_least: usize,
-    ) -> Result<(), DeltaTableError> {
-        if self.unsorted_rows < at_least.max(1) {
-            return Ok(());
-        }
-        let waiting = concat_batches(schema, &self.unsorted)?;
-        self.unsorted.clear();
-        let mut from = 0;
-        while waiting.num_rows() - from >= at_least.max(1) {
-            let rows = ROW_GROUP_ROWS.min(waiting.num_rows() - from);
-            let group = waiting.slice(from, rows);
-            let keys: Vec<SortColumn> = columns
-                .iter()
-                .map(|index| SortColumn {
-                    values: Arc::clone(group.column(*index)),
-                    options: Some(SortOptions::default()),
-                })
-                .collect();
-            let sorted = take_record_batch(&group, &lexsort_to_indices(&keys, None)?)?;
-            self.writer.write(&sorted).await?;
-            from += rows;
-        }
-        self.unsorted_rows = waiting.num_rows() - from;
-        if self.unsorted_rows > 0 {
-            self.unsorted.push(waiting.slice(from, self.unsorted_rows));
-        }
-        Ok(())
+async fn abort(writer: PartitionWriter) {
+    if let Err(error) = writer.abort().await {
+        warn!(%error, "upload of an unfinished file not aborted");
     }
+}
+
+/// Returns the rows without the buffers of the batch that they are a small part of.
+fn detached(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let is_part = rows.columns().iter().any(|column| {
+        let data = column.to_data();
+        let held: usize = data.buffers().iter().map(arrow::buffer::Buffer::len).sum();
+        let used = data.get_slice_memory_size().unwrap_or(held);
+        held > 2 * used
+    });
+    if !is_part {
+        return Ok(rows.clone());
+    }
+    let count = u32::try_from(rows.num_rows()).unwrap_or(u32::MAX);
+    take_record_batch(rows, &UInt32Array::from_iter_values(0..count))
 }
 
 /// Returns the properties that all our files have in common.
@@ -436,6 +499,18 @@ pub(crate) fn file_properties(
         None => properties,
     }
     .build()
+}
+
+/// Returns how files of few rows are written: compaction will write them again, and preparing a
+/// better compressor for each of their pages takes longer than all the rest.
+fn small_file_properties(
+    sort_columns: &[usize],
+    encodings: Option<&Encodings>,
+) -> WriterProperties {
+    file_properties(sort_columns, encodings)
+        .into_builder()
+        .set_compression(Compression::SNAPPY)
+        .build()
 }
 
 /// Deletes files that no commit refers to; one that cannot be deleted is an orphan for vacuum.
@@ -481,3 +556,6 @@ fn internal(error: &dyn std::error::Error) -> Error {
         message: error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

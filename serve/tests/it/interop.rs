@@ -1,4 +1,4 @@
-//! Delta tables between us and Python's `deltalake`, Polars and DuckDB, row by row, both ways.
+//! Delta tables between us and Python's `deltalake`, Polars, DuckDB and Spark, row by row, both ways.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,10 @@ use arrow::ipc::writer::FileWriter;
 use arrow::util::display::array_value_to_string;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::physical_plan::collect;
+use lake::maintenance::{Progress, Scope};
 use lake::{
-    AppendCommit, AsOf, CommitNote, Conversion, Database, Lake, LakeTable, MergeRequest,
-    MergeSource, StorageConfig, TableDefinition, TableName,
+    AppendCommit, AsOf, CommitNote, Conversion, Database, Lake, LakeTable, Maintainer,
+    MaintenanceConfig, MergeRequest, MergeSource, StorageConfig, TableDefinition, TableName,
 };
 use serde_json::json;
 
@@ -340,14 +341,14 @@ async fn python_reads_what_we_wrote() {
         .await
         .unwrap();
     // PyArrow's datasets know no column mapping and no files elsewhere; Polars refuses both.
-    let by_sql = Some(["deltalake-sql"].as_slice());
-    checks.add_for("with column mapping", &mapped, by_sql).await;
+    let some = Some(["deltalake-sql", "spark"].as_slice());
+    checks.add_for("with column mapping", &mapped, some).await;
     let at = AsOf::Version(2);
     let clone = lake
         .clone_table(&name("parted"), at, &name("clone"), CommitNote::default())
         .await
         .unwrap();
-    checks.add_for("cloned", &clone, by_sql).await;
+    checks.add_for("cloned", &clone, some).await;
     append(&clone, flights(80..82)).await;
     clone
         .delete(Some("id = 1"), CommitNote::default())
@@ -357,6 +358,74 @@ async fn python_reads_what_we_wrote() {
     let file = folder.path().join("checks.json");
     std::fs::write(&file, serde_json::to_vec(&checks.list).unwrap()).unwrap();
     call(&python, &["read", &file.display().to_string()]).await;
+}
+
+/// Compares all versions that somebody noted the rows of; returns how many there were.
+async fn compare_versions(opened: &LakeTable, theirs: &Path, table: &str) -> usize {
+    let latest = opened.snapshot(AsOf::Latest).await.unwrap().version();
+    let mut compared = 0;
+    for version in 0..=latest {
+        let Ok(file) = std::fs::File::open(theirs.join(format!("{table}.{version}.arrow"))) else {
+            continue;
+        };
+        let expected: Vec<RecordBatch> = FileReader::try_new(file, None)
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let found = texts(&scan(opened, version).await);
+        assert_eq!(found, texts(&expected), "{table} version {version}");
+        compared += 1;
+    }
+    compared
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_deletion_vectors_hide_are_not_read_and_nothing_is_written() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("lake");
+    let lake = open(&root).await;
+    let theirs = root.join("theirs");
+    std::fs::create_dir_all(&theirs).unwrap();
+    call(&python, &["vectors", &theirs.display().to_string()]).await;
+    for table in ["hidden", "hidden_parted"] {
+        if !theirs.join(table).exists() {
+            tell("SKIPPED: nobody here writes deletion vectors");
+            return;
+        }
+        let location = format!("theirs/{table}");
+        let opened = lake
+            .convert(&name(table), &location, Conversion::default())
+            .await
+            .unwrap();
+        assert_eq!(compare_versions(&opened, &theirs, table).await, 6);
+        let before = opened.snapshot(AsOf::Latest).await.unwrap().version();
+        let maintainer =
+            Maintainer::new(Arc::clone(&lake), MaintenanceConfig::default().on_demand());
+        let rows: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let rows = RecordBatch::try_from_iter([("id", rows)]).unwrap();
+        let note = CommitNote::default;
+        for refused in [
+            opened.delete(Some("id = 5"), note()).await.map(drop),
+            opened
+                .update(&[("delay", "0")], None, note())
+                .await
+                .map(drop),
+            opened
+                .append(vec![rows], AppendCommit::default())
+                .await
+                .map(drop),
+            maintainer
+                .compact(&opened, Scope::All, &Progress::default())
+                .await
+                .map(drop),
+        ] {
+            let error = refused.unwrap_err().to_string();
+            assert!(error.contains("deletionVectors"), "{error}");
+        }
+        let after = opened.snapshot(AsOf::Latest).await.unwrap().version();
+        assert_eq!(before, after);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -381,21 +450,7 @@ async fn we_read_and_change_what_python_wrote() {
             )
             .await
             .unwrap();
-        let latest = opened.snapshot(AsOf::Latest).await.unwrap().version();
-        let mut compared = 0;
-        for version in 0..=latest {
-            let Ok(file) = std::fs::File::open(theirs.join(format!("{table}.{version}.arrow")))
-            else {
-                continue;
-            };
-            let expected: Vec<RecordBatch> = FileReader::try_new(file, None)
-                .unwrap()
-                .collect::<Result<_, _>>()
-                .unwrap();
-            let found = texts(&scan(&opened, version).await);
-            assert_eq!(found, texts(&expected), "{table} version {version}");
-            compared += 1;
-        }
+        let compared = compare_versions(&opened, &theirs, table).await;
         assert!(compared >= 9, "{table}: only {compared} versions");
         let note = CommitNote::default;
         opened

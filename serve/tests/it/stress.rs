@@ -23,7 +23,7 @@ use std::time::Duration;
 use arrow::array::{ArrayRef, Int32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use infra::s3_server::{S3Server, S3ServerConfig};
-use lake::maintenance::{Progress, Scope};
+use lake::maintenance::{Minimum, Mode, Progress, Scope};
 use lake::{
     AppendCommit, AppendOutcome, CommitNote, Database, Lake, LakeTable, Maintainer,
     MaintenanceConfig, MergeRequest, MergeSource, StorageConfig, TableDefinition, TableName,
@@ -176,6 +176,38 @@ async fn compact(lake: Arc<Lake>, table: &LakeTable, orders: &Orders) {
     }
 }
 
+/// Removes from the store all that the newest version does not need.
+async fn tidy(lake: &Arc<Lake>) {
+    let maintainer = Maintainer::new(Arc::clone(lake), MaintenanceConfig::default().on_demand());
+    let table = lake.table(&table_name()).await.unwrap();
+    let compacted = maintainer
+        .compact(&table, Scope::All, &Progress::default())
+        .await;
+    compacted.unwrap();
+    maintainer.checkpoint(&table).await.unwrap();
+    // Some stores tell times in seconds.
+    let now = chrono::Utc::now() + chrono::TimeDelta::seconds(2);
+    let at_once = Some(Duration::ZERO);
+    let vacuumed = maintainer
+        .vacuum(&table, at_once, Minimum::Ignored, Mode::Run, now)
+        .await
+        .unwrap();
+    let cleaned = maintainer
+        .clean_log(&table, at_once, Mode::Run, now)
+        .await
+        .unwrap();
+    println!(
+        "{} files vacuumed, {} of the log",
+        vacuumed.files, cleaned.files
+    );
+    assert!(vacuumed.files > 0 && cleaned.files > 0);
+    let left = maintainer
+        .vacuum(&table, at_once, Minimum::Ignored, Mode::DryRun, now)
+        .await
+        .unwrap();
+    assert_eq!(left.files, 0);
+}
+
 async fn read(lake: Arc<Lake>, orders: &Orders) {
     let engine = QueryEngine::new(lake, QueryConfig::default()).unwrap();
     let mut most = 0;
@@ -275,6 +307,7 @@ async fn stress(storage: StorageConfig) {
     println!("{}: compactions, reads: {seen:?}", storage.url);
     assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
 
+    tidy(&lake).await;
     let engine = QueryEngine::new(lake, QueryConfig::default()).unwrap();
     for (writer, sequences) in appended.iter().enumerate() {
         let of = format!("lake.stress.rows WHERE writer = {writer}");

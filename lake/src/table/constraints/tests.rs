@@ -78,6 +78,40 @@ async fn every_operation_keeps_the_checks() {
 }
 
 #[tokio::test]
+async fn only_the_broken_rule_is_named() {
+    let lake = new_lake("memory://").await;
+    let checks = [
+        ("delta.constraints.named", "name IS NOT NULL"),
+        ("delta.constraints.small", "id < 10"),
+    ];
+    let table = events_table(&lake, &checks, 0..3).await;
+    let note = CommitNote::default;
+    let source = MergeSource::Batches(vec![named(&[(11, "x")])]);
+    let merge = MergeRequest::upsert(source, "source.id = target.id");
+    for error in [
+        table
+            .update(&[("id", "id + 9")], Some("id > 0"), note())
+            .await
+            .unwrap_err(),
+        table.merge(merge, note()).await.unwrap_err(),
+    ] {
+        let text = error.to_string();
+        assert!(
+            text.contains("breaks the CHECK constraint `small`"),
+            "{text}"
+        );
+        assert!(!text.contains("`named`"), "{text}");
+    }
+    let error = table
+        .update(&[("id", "CAST(NULL AS BIGINT)")], Some("id > 0"), note())
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("NOT NULL of column `id`"), "{text}");
+    assert!(!text.contains("`named`"), "{text}");
+}
+
+#[tokio::test]
 async fn a_constraint_is_added_when_the_rows_keep_it_and_dropped_again() {
     let lake = new_lake("memory://").await;
     let table = events_table(&lake, &[], 0..3).await;

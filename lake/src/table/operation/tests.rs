@@ -5,6 +5,8 @@ use std::sync::Arc;
 use object_store::memory::InMemory;
 
 use super::*;
+use crate::lake::Lake;
+use crate::maintenance::{Maintainer, MaintenanceConfig, Progress, Scope};
 use crate::table::testing::*;
 use crate::table::{AppendCommit, AppendOutcome, AsOf, MergeRequest, MergeSource, OffsetRange};
 
@@ -19,10 +21,11 @@ enum Tried {
     Merge,
     Overwrite,
     Restore,
+    Compact,
 }
 
 impl Tried {
-    async fn run(self, table: &LakeTable) -> Result<()> {
+    async fn run(self, lake: &Arc<Lake>, table: &LakeTable) -> Result<()> {
         let note = CommitNote::default();
         match self {
             Self::Append => {
@@ -47,6 +50,12 @@ impl Tried {
             }
             Self::Overwrite => drop(table.overwrite(vec![events([9])], None, note).await?),
             Self::Restore => drop(table.restore(AsOf::Version(1), note).await?),
+            Self::Compact => {
+                let config = MaintenanceConfig::default().on_demand();
+                let maintainer = Maintainer::new(Arc::clone(lake), config);
+                let progress = Progress::default();
+                maintainer.compact(table, Scope::All, &progress).await?;
+            }
         }
         Ok(())
     }
@@ -63,18 +72,16 @@ async fn break_everywhere(tried: Tried, fault: Fault) -> usize {
         append(&table, events([3])).await;
         let old = rows(&table).await;
         // The first time, everything has to be loaded.
-        let table = if n % 2 == 0 {
-            table
+        let (lake, table) = if n % 2 == 0 {
+            (lake, table)
         } else {
-            lake_over(Arc::clone(&store) as _)
-                .await
-                .table(&name("events"))
-                .await
-                .unwrap()
+            let lake = lake_over(Arc::clone(&store) as _).await;
+            let table = lake.table(&name("events")).await.unwrap();
+            (lake, table)
         };
         let before = table.snapshot(AsOf::Latest).await.unwrap().version();
         store.fail_at(n);
-        let result = tried.run(&table).await;
+        let result = tried.run(&lake, &table).await;
         let failed = store.has_failed();
         store.fail_at(usize::MAX);
 
@@ -115,6 +122,7 @@ fn expected(tried: Tried) -> Vec<String> {
         Tried::Merge => vec!["0|n0", "1|changed", "2|n2", "3|n3", "9|new"],
         Tried::Overwrite => vec!["9|n9"],
         Tried::Restore => vec!["0|n0", "1|n1", "2|n2"],
+        Tried::Compact => vec!["0|n0", "1|n1", "2|n2", "3|n3"],
     })
 }
 
@@ -153,4 +161,9 @@ async fn a_broken_overwrite_leaves_the_old_or_the_new_version() {
 #[tokio::test]
 async fn a_broken_restore_leaves_the_old_or_the_new_version() {
     break_in_every_way(Tried::Restore).await;
+}
+
+#[tokio::test]
+async fn a_broken_compaction_leaves_the_old_or_the_new_version() {
+    break_in_every_way(Tried::Compact).await;
 }
