@@ -79,7 +79,9 @@ impl<K: Kernel> ScalarUDFImpl for KernelFunction<K> {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        self.kernel.coerce(types)
+        // An error would lose its name here; `returns` finds the same and keeps it.
+        let coerced = self.kernel.coerce(types);
+        Ok(coerced.unwrap_or_else(|_| types.to_vec()))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
