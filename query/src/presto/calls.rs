@@ -29,9 +29,8 @@ fn listagg(function: &Function) -> Result<Expr> {
             message: "listagg takes a value and a separator".to_owned(),
         });
     };
-    let is_ordered = |clause: &FunctionArgumentClause| {
-        matches!(clause, FunctionArgumentClause::OrderBy(_))
-    };
+    let is_ordered =
+        |clause: &FunctionArgumentClause| matches!(clause, FunctionArgumentClause::OrderBy(_));
     if within_group.is_empty() && !list.clauses.iter().any(is_ordered) {
         return Err(Error::Syntax {
             message: "listagg: mismatched input. Expecting: 'WITHIN'".to_owned(),
@@ -51,19 +50,23 @@ fn listagg(function: &Function) -> Result<Expr> {
         }
         let filler = filler.map_or_else(|| text("..."), |filler| *filler);
         list.args.push(argument(filler));
-        list.args.push(argument(Expr::value(Value::Boolean(with_count))));
+        list.args
+            .push(argument(Expr::value(Value::Boolean(with_count))));
     }
     if !within_group.is_empty() {
-        list.clauses.push(FunctionArgumentClause::OrderBy(within_group));
+        list.clauses
+            .push(FunctionArgumentClause::OrderBy(within_group));
     }
     Ok(Expr::Function(function))
 }
 
 /// `reduce_agg(x, s, f, g)`: the states of parts need no `g` where the values of a group are reduced in one go.
 fn reduce_agg(function: &Function) -> Result<Expr> {
-    let unexpected = || Error::Invalid {
+    let unexpected = || {
+        Error::Invalid {
         message: "Unexpected parameters for function reduce_agg. Expected: reduce_agg(T, S, function(S,T,S), function(S,S,S))"
             .to_owned(),
+    }
     };
     let FunctionArguments::List(list) = &function.args else {
         return Err(unexpected());
@@ -85,7 +88,12 @@ fn reduce_agg(function: &Function) -> Result<Expr> {
         .ok_or_else(unexpected)?;
     let identity = LambdaFunction {
         params: datafusion::sql::sqlparser::ast::OneOrManyWithParens::One(
-            lambda.params.iter().next().cloned().ok_or_else(unexpected)?,
+            lambda
+                .params
+                .iter()
+                .next()
+                .cloned()
+                .ok_or_else(unexpected)?,
         ),
         body: Box::new(Expr::Identifier(name)),
         syntax: lambda.syntax,

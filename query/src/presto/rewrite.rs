@@ -226,6 +226,7 @@ fn renamed(function: &Function, name: &str) -> Option<Expr> {
     let mut function = function.clone();
     if let Some(ObjectNamePart::Identifier(ident)) = function.name.0.first_mut() {
         (*new).clone_into(&mut ident.value);
+        ident.quote_style = new.starts_with('$').then_some('"');
     }
     Some(Expr::Function(function))
 }
@@ -288,7 +289,9 @@ mod tests {
             "SELECT listagg(a, ',' ORDER BY b DESC) FROM t"
         );
         assert_eq!(
-            rewritten("SELECT listagg(a ON OVERFLOW TRUNCATE '~' WITH COUNT) WITHIN GROUP (ORDER BY b) FROM t"),
+            rewritten(
+                "SELECT listagg(a ON OVERFLOW TRUNCATE '~' WITH COUNT) WITHIN GROUP (ORDER BY b) FROM t"
+            ),
             "SELECT listagg(a, '', '~', true ORDER BY b) FROM t"
         );
     }
@@ -304,8 +307,9 @@ mod tests {
 
     #[test]
     fn rewriting_again_changes_nothing() {
-        let once =
-            rewritten("SELECT if(count_if(a) > 1, date(b), c), week(d), map(), 1e5, listagg(e) WITHIN GROUP (ORDER BY e) FROM t GROUP BY 2");
+        let once = rewritten(
+            "SELECT if(count_if(a) > 1, date(b), c), week(d), map(), 1e5, listagg(e) WITHIN GROUP (ORDER BY e) FROM t GROUP BY 2",
+        );
         assert_eq!(rewritten(&once), once);
     }
 }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, PrimitiveArray};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Decimal128Type, Float64Type, Int64Type,
-};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Decimal128Type, Float64Type, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
@@ -50,9 +48,7 @@ fn returns(types: &[DataType]) -> Result<DataType> {
 fn accumulator(inputs: &Inputs) -> Result<Box<dyn Accumulator>> {
     Ok(match inputs.argument(0) {
         DataType::Float64 => Box::new(Mean::<Double>::new(Double)),
-        DataType::Float32 => {
-            Box::new(RealAccumulator::new(Box::new(Mean::<Double>::new(Double))))
-        }
+        DataType::Float32 => Box::new(RealAccumulator::new(Box::new(Mean::<Double>::new(Double)))),
         DataType::Decimal128(p, s) => Box::new(Mean::new(Decimal(p, s))),
         t if is_interval(&t) => Box::new(IntervalTotal::average(inputs.returns.clone())),
         other => return Err(unexpected(inputs.name, &[other])),
@@ -65,7 +61,9 @@ fn sliding(inputs: &Inputs) -> Result<Box<dyn Accumulator>> {
         // Taking a double back would leave its rounding behind.
         _ => {
             let inputs = inputs.clone();
-            Ok(Box::new(Recompute::new(Box::new(move || accumulator(&inputs)))))
+            Ok(Box::new(Recompute::new(Box::new(move || {
+                accumulator(&inputs)
+            }))))
         }
     }
 }
@@ -187,7 +185,8 @@ impl<N: Number> Mean<N> {
     }
 
     fn scalar(&self, value: Option<Native<N>>, data_type: &DataType) -> Result<ScalarValue> {
-        let array = PrimitiveArray::<N::Arrow>::from_iter([value]).with_data_type(data_type.clone());
+        let array =
+            PrimitiveArray::<N::Arrow>::from_iter([value]).with_data_type(data_type.clone());
         ScalarValue::try_from_array(&array, 0)
     }
 
@@ -320,16 +319,26 @@ impl<N: Number> GroupsAccumulator for MeanGroups<N> {
         self.counts.resize(total_num_groups, 0);
         let mut is_over = false;
         let (own_sums, own_counts) = (&mut self.sums, &mut self.counts);
-        accumulate(group_indices, primitives::<N::Arrow>(sums)?, None, |group, value| {
-            if let Some(sum) = own_sums.get_mut(group) {
-                is_over |= N::add(sum, value);
-            }
-        });
-        accumulate(group_indices, primitives::<Int64Type>(counts)?, None, |group, value| {
-            if let Some(count) = own_counts.get_mut(group) {
-                *count += value;
-            }
-        });
+        accumulate(
+            group_indices,
+            primitives::<N::Arrow>(sums)?,
+            None,
+            |group, value| {
+                if let Some(sum) = own_sums.get_mut(group) {
+                    is_over |= N::add(sum, value);
+                }
+            },
+        );
+        accumulate(
+            group_indices,
+            primitives::<Int64Type>(counts)?,
+            None,
+            |group, value| {
+                if let Some(count) = own_counts.get_mut(group) {
+                    *count += value;
+                }
+            },
+        );
         if is_over {
             return Err(decimal_overflow());
         }
@@ -370,11 +379,13 @@ impl<N: Number> GroupsAccumulator for MeanGroups<N> {
         };
         let kept: Vec<bool> = (0..values.len()).map(is_kept).collect();
         let sums = PrimitiveArray::<N::Arrow>::from_iter_values(
-            values
-                .values()
-                .iter()
-                .zip(&kept)
-                .map(|(value, kept)| if *kept { *value } else { Native::<N>::default() }),
+            values.values().iter().zip(&kept).map(|(value, kept)| {
+                if *kept {
+                    *value
+                } else {
+                    Native::<N>::default()
+                }
+            }),
         )
         .with_data_type(self.number.sum_type());
         let counts = Int64Array::from_iter_values(kept.into_iter().map(i64::from));

@@ -18,9 +18,12 @@ use crate::presto::types::type_name;
 pub(super) fn definition() -> Aggregate {
     Aggregate {
         state: |_| vec![DataType::Int64],
-        ..Aggregate::new("checksum", coerce, |_| Ok(DataType::Binary), |_| {
-            Ok(Box::new(Checksum::default()))
-        })
+        ..Aggregate::new(
+            "checksum",
+            coerce,
+            |_| Ok(DataType::Binary),
+            |_| Ok(Box::new(Checksum::default())),
+        )
     }
 }
 
@@ -49,7 +52,9 @@ fn xxhash64(bytes: &[u8]) -> u64 {
     };
     let lane = |chunk: &[u8]| {
         let mut lane = [0; 8];
-        lane.iter_mut().zip(chunk).for_each(|(slot, byte)| *slot = *byte);
+        lane.iter_mut()
+            .zip(chunk)
+            .for_each(|(slot, byte)| *slot = *byte);
         u64::from_le_bytes(lane)
     };
     let (stripes, mut rest) = bytes.split_at(bytes.len() - bytes.len() % 32);
@@ -70,9 +75,13 @@ fn xxhash64(bytes: &[u8]) -> u64 {
         let mut hash = acc
             .iter()
             .zip([1, 7, 12, 18])
-            .fold(0_u64, |hash, (acc, turn)| hash.wrapping_add(acc.rotate_left(turn)));
+            .fold(0_u64, |hash, (acc, turn)| {
+                hash.wrapping_add(acc.rotate_left(turn))
+            });
         for acc in acc {
-            hash = (hash ^ round(0, acc)).wrapping_mul(PRIME_1).wrapping_add(PRIME_4);
+            hash = (hash ^ round(0, acc))
+                .wrapping_mul(PRIME_1)
+                .wrapping_add(PRIME_4);
         }
         hash
     };
@@ -128,9 +137,10 @@ fn hashes(values: &ArrayRef) -> Result<Vec<u64>> {
                 .map(|day| day.map_or(0, |day| hash_i64(i64::from(day))))
                 .collect()
         }
-        DataType::Timestamp(_, None) => {
-            numbers(&cast(values, &DataType::Timestamp(TimeUnit::Microsecond, None))?)?
-        }
+        DataType::Timestamp(_, None) => numbers(&cast(
+            values,
+            &DataType::Timestamp(TimeUnit::Microsecond, None),
+        )?)?,
         DataType::Float64 => primitives::<Float64Type>(values)?
             .iter()
             .map(|value| value.map_or(0, |value| hash_i64((value + 0.0).to_bits() as i64)))
@@ -138,7 +148,9 @@ fn hashes(values: &ArrayRef) -> Result<Vec<u64>> {
         DataType::Float32 => primitives::<Float32Type>(values)?
             .iter()
             .map(|value| {
-                value.map_or(0, |value| hash_i64(i64::from((value + 0.0).to_bits() as i32)))
+                value.map_or(0, |value| {
+                    hash_i64(i64::from((value + 0.0).to_bits() as i32))
+                })
             })
             .collect(),
         DataType::Decimal128(precision, _) => {
@@ -147,7 +159,9 @@ fn hashes(values: &ArrayRef) -> Result<Vec<u64>> {
                 .iter()
                 .map(|value| match value {
                     None => 0,
-                    Some(value) if is_long => hash_i64((value >> 64) as i64) ^ hash_i64(value as i64),
+                    Some(value) if is_long => {
+                        hash_i64((value >> 64) as i64) ^ hash_i64(value as i64)
+                    }
                     Some(value) => hash_i64(value as i64),
                 })
                 .collect()
@@ -168,7 +182,9 @@ fn hashes(values: &ArrayRef) -> Result<Vec<u64>> {
             (0..lists.len())
                 .map(|row| {
                     let items = items.get(lists.range(row)).unwrap_or_default();
-                    items.iter().fold(0_u64, |hash, item| hash.wrapping_mul(31).wrapping_add(*item))
+                    items.iter().fold(0_u64, |hash, item| {
+                        hash.wrapping_mul(31).wrapping_add(*item)
+                    })
                 })
                 .collect()
         }
@@ -223,7 +239,11 @@ impl Accumulator for Checksum {
         let nulls = values.logical_nulls();
         for (row, hash) in hashes(values)?.into_iter().enumerate() {
             let is_null = nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
-            self.add(if is_null { PRIME_1 } else { hash.wrapping_mul(PRIME_1) });
+            self.add(if is_null {
+                PRIME_1
+            } else {
+                hash.wrapping_mul(PRIME_1)
+            });
         }
         Ok(())
     }
@@ -236,7 +256,9 @@ impl Accumulator for Checksum {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        Ok(ScalarValue::Binary(self.sum.map(|sum| sum.to_le_bytes().to_vec())))
+        Ok(ScalarValue::Binary(
+            self.sum.map(|sum| sum.to_le_bytes().to_vec()),
+        ))
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {

@@ -69,7 +69,10 @@ impl Collect {
             return Ok(());
         }
         self.rows += rows;
-        self.bytes += columns.iter().map(|column| column.get_array_memory_size()).sum::<usize>();
+        self.bytes += columns
+            .iter()
+            .map(|column| column.get_array_memory_size())
+            .sum::<usize>();
         self.chunks.push(columns);
         if self.rows > self.limit
             && self.inputs.orders.is_empty()
@@ -78,7 +81,10 @@ impl Collect {
             let columns = compact(&self.inputs, self.joined()?)?;
             self.rows = columns.first().map_or(0, |column| column.len());
             self.limit = (self.rows * 2).max(FIRST_LIMIT);
-            self.bytes = columns.iter().map(|column| column.get_array_memory_size()).sum();
+            self.bytes = columns
+                .iter()
+                .map(|column| column.get_array_memory_size())
+                .sum();
             self.chunks = vec![columns];
         }
         Ok(())
@@ -132,7 +138,9 @@ impl Collect {
 
 impl fmt::Debug for Collect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Collect").field("name", &self.inputs.name).finish_non_exhaustive()
+        f.debug_struct("Collect")
+            .field("name", &self.inputs.name)
+            .finish_non_exhaustive()
     }
 }
 

@@ -20,25 +20,36 @@ pub(super) fn definitions() -> Vec<Aggregate> {
             groups: |_| Some(Box::new(CountIfGroups::default())),
             sliding: Some(|_| Ok(Box::new(CountIf::default()))),
             empty: Some(ScalarValue::Int64(Some(0))),
-            ..Aggregate::new("count_if", coerce_boolean, bigint, |_| Ok(Box::new(CountIf::default())))
+            ..Aggregate::new("count_if", coerce_boolean, bigint, |_| {
+                Ok(Box::new(CountIf::default()))
+            })
         },
         Aggregate {
             groups: |_| Some(bits(-1, |a, b| *a &= b)),
-            ..Aggregate::new("bitwise_and_agg", |t| coerce_bigint("bitwise_and_agg", t), bigint, |_| {
-                Ok(Box::new(Bits::new(|a, b| a & b)))
-            })
+            ..Aggregate::new(
+                "bitwise_and_agg",
+                |t| coerce_bigint("bitwise_and_agg", t),
+                bigint,
+                |_| Ok(Box::new(Bits::new(|a, b| a & b))),
+            )
         },
         Aggregate {
             groups: |_| Some(bits(0, |a, b| *a |= b)),
-            ..Aggregate::new("bitwise_or_agg", |t| coerce_bigint("bitwise_or_agg", t), bigint, |_| {
-                Ok(Box::new(Bits::new(|a, b| a | b)))
-            })
+            ..Aggregate::new(
+                "bitwise_or_agg",
+                |t| coerce_bigint("bitwise_or_agg", t),
+                bigint,
+                |_| Ok(Box::new(Bits::new(|a, b| a | b))),
+            )
         },
         Aggregate {
             groups: |_| Some(bits(0, |a, b| *a ^= b)),
-            ..Aggregate::new("bitwise_xor_agg", |t| coerce_bigint("bitwise_xor_agg", t), bigint, |_| {
-                Ok(Box::new(Bits::new(|a, b| a ^ b)))
-            })
+            ..Aggregate::new(
+                "bitwise_xor_agg",
+                |t| coerce_bigint("bitwise_xor_agg", t),
+                bigint,
+                |_| Ok(Box::new(Bits::new(|a, b| a ^ b))),
+            )
         },
     ]
 }
@@ -141,7 +152,10 @@ impl GroupsAccumulator for CountIfGroups {
         self.counts.resize(total_num_groups, 0);
         let bits = kept(booleans(values)?, opt_filter);
         for row in bits.values().set_indices() {
-            if let Some(count) = group_indices.get(row).and_then(|group| self.counts.get_mut(*group)) {
+            if let Some(count) = group_indices
+                .get(row)
+                .and_then(|group| self.counts.get_mut(*group))
+            {
                 *count += 1;
             }
         }
@@ -156,16 +170,23 @@ impl GroupsAccumulator for CountIfGroups {
     ) -> Result<()> {
         self.counts.resize(total_num_groups, 0);
         let counts = &mut self.counts;
-        accumulate(group_indices, primitives::<Int64Type>(only(values)?)?, None, |group, value| {
-            if let Some(count) = counts.get_mut(group) {
-                *count += value;
-            }
-        });
+        accumulate(
+            group_indices,
+            primitives::<Int64Type>(only(values)?)?,
+            None,
+            |group, value| {
+                if let Some(count) = counts.get_mut(group) {
+                    *count += value;
+                }
+            },
+        );
         Ok(())
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        Ok(Arc::new(Int64Array::from(emit_to.take_needed(&mut self.counts))))
+        Ok(Arc::new(Int64Array::from(
+            emit_to.take_needed(&mut self.counts),
+        )))
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {

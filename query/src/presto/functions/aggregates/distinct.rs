@@ -113,7 +113,9 @@ impl Distinct {
 
 impl fmt::Debug for Distinct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Distinct").field("name", &self.inputs.name).finish_non_exhaustive()
+        f.debug_struct("Distinct")
+            .field("name", &self.inputs.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,7 +134,10 @@ impl Accumulator for Distinct {
         }
         if !fresh.is_empty() {
             let kept = take_arrays(values, &UInt32Array::from(fresh), None)?;
-            self.bytes += kept.iter().map(|column| column.get_array_memory_size()).sum::<usize>();
+            self.bytes += kept
+                .iter()
+                .map(|column| column.get_array_memory_size())
+                .sum::<usize>();
             self.chunks.push(kept);
         }
         Ok(())

@@ -19,8 +19,16 @@ use crate::presto::functions::shared::{
 
 pub(super) fn definitions() -> Vec<Aggregate> {
     vec![
-        by("max_by", |inputs| by_accumulator(inputs, Side::Max), |inputs| by_groups(inputs, Side::Max)),
-        by("min_by", |inputs| by_accumulator(inputs, Side::Min), |inputs| by_groups(inputs, Side::Min)),
+        by(
+            "max_by",
+            |inputs| by_accumulator(inputs, Side::Max),
+            |inputs| by_groups(inputs, Side::Max),
+        ),
+        by(
+            "min_by",
+            |inputs| by_accumulator(inputs, Side::Min),
+            |inputs| by_groups(inputs, Side::Min),
+        ),
     ]
 }
 
@@ -28,9 +36,12 @@ pub(super) fn definitions() -> Vec<Aggregate> {
 pub(super) fn max_n() -> Aggregate {
     Aggregate {
         state: |inputs| collected_state(&MAX_N, inputs),
-        ..Aggregate::new("max_n", |t| coerce_n("max", t), list_of_first, |inputs| {
-            Ok(Box::new(Collect::new(&MAX_N, inputs)))
-        })
+        ..Aggregate::new(
+            "max_n",
+            |t| coerce_n("max", t),
+            list_of_first,
+            |inputs| Ok(Box::new(Collect::new(&MAX_N, inputs))),
+        )
     }
 }
 
@@ -38,9 +49,12 @@ pub(super) fn max_n() -> Aggregate {
 pub(super) fn min_n() -> Aggregate {
     Aggregate {
         state: |inputs| collected_state(&MIN_N, inputs),
-        ..Aggregate::new("min_n", |t| coerce_n("min", t), list_of_first, |inputs| {
-            Ok(Box::new(Collect::new(&MIN_N, inputs)))
-        })
+        ..Aggregate::new(
+            "min_n",
+            |t| coerce_n("min", t),
+            list_of_first,
+            |inputs| Ok(Box::new(Collect::new(&MIN_N, inputs))),
+        )
     }
 }
 
@@ -150,8 +164,10 @@ impl ByGroups {
     fn resize(&mut self, groups: usize) -> Result<()> {
         if self.best.len() < groups {
             self.best.resize(groups, None);
-            self.values.resize(groups, ScalarValue::try_from(&self.types.0)?);
-            self.keys.resize(groups, ScalarValue::try_from(&self.types.1)?);
+            self.values
+                .resize(groups, ScalarValue::try_from(&self.types.0)?);
+            self.keys
+                .resize(groups, ScalarValue::try_from(&self.types.1)?);
         }
         Ok(())
     }
@@ -192,7 +208,11 @@ impl GroupsAccumulator for ByGroups {
             let key = encoded.row(row);
             let known = match changed.get(group) {
                 Some(other) => Some(encoded.row(*other)),
-                None => self.best.get(*group).and_then(Option::as_ref).map(OwnedRow::row),
+                None => self
+                    .best
+                    .get(*group)
+                    .and_then(Option::as_ref)
+                    .map(OwnedRow::row),
             };
             let is_better = known.is_none_or(|known| match self.side {
                 Side::Max => key > known,
@@ -210,13 +230,15 @@ impl GroupsAccumulator for ByGroups {
             ) else {
                 continue;
             };
-            let before = value.size() + key.size() + best.as_ref().map_or(0, |row| row.as_ref().len());
+            let before =
+                value.size() + key.size() + best.as_ref().map_or(0, |row| row.as_ref().len());
             *best = Some(encoded.row(row).owned());
             *value = ScalarValue::try_from_array(values, row)?;
             *key = ScalarValue::try_from_array(keys, row)?;
             value.compact();
             key.compact();
-            let after = value.size() + key.size() + best.as_ref().map_or(0, |row| row.as_ref().len());
+            let after =
+                value.size() + key.size() + best.as_ref().map_or(0, |row| row.as_ref().len());
             self.bytes = (self.bytes + after).saturating_sub(before);
         }
         Ok(())
@@ -256,7 +278,8 @@ impl GroupsAccumulator for ByGroups {
         let keys = match opt_filter {
             None => Arc::clone(keys),
             Some(filter) => {
-                let drop: BooleanArray = filter.iter().map(|kept| Some(kept != Some(true))).collect();
+                let drop: BooleanArray =
+                    filter.iter().map(|kept| Some(kept != Some(true))).collect();
                 arrow::compute::nullif(keys, &drop)?
             }
         };
@@ -297,7 +320,10 @@ impl Accumulator for By {
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         self.groups.resize(1)?;
         let key = self.groups.keys.first().cloned();
-        Ok(vec![self.evaluate()?, key.ok_or_else(|| internal("one group has one key"))?])
+        Ok(vec![
+            self.evaluate()?,
+            key.ok_or_else(|| internal("one group has one key"))?,
+        ])
     }
 
     fn size(&self) -> usize {
@@ -305,10 +331,22 @@ impl Accumulator for By {
     }
 }
 
-static MAX_N: Collector = n_of(|inputs, columns| top(inputs, columns, Side::Max), |inputs, columns| list(inputs, columns, Side::Max));
-static MIN_N: Collector = n_of(|inputs, columns| top(inputs, columns, Side::Min), |inputs, columns| list(inputs, columns, Side::Min));
-static MAX_BY_N: Collector = n_of(|inputs, columns| top(inputs, columns, Side::Max), |inputs, columns| list(inputs, columns, Side::Max));
-static MIN_BY_N: Collector = n_of(|inputs, columns| top(inputs, columns, Side::Min), |inputs, columns| list(inputs, columns, Side::Min));
+static MAX_N: Collector = n_of(
+    |inputs, columns| top(inputs, columns, Side::Max),
+    |inputs, columns| list(inputs, columns, Side::Max),
+);
+static MIN_N: Collector = n_of(
+    |inputs, columns| top(inputs, columns, Side::Min),
+    |inputs, columns| list(inputs, columns, Side::Min),
+);
+static MAX_BY_N: Collector = n_of(
+    |inputs, columns| top(inputs, columns, Side::Max),
+    |inputs, columns| list(inputs, columns, Side::Max),
+);
+static MIN_BY_N: Collector = n_of(
+    |inputs, columns| top(inputs, columns, Side::Min),
+    |inputs, columns| list(inputs, columns, Side::Min),
+);
 
 const fn n_of(
     compact: fn(&Inputs, Columns) -> Result<Columns>,
@@ -336,11 +374,19 @@ fn limit(inputs: &Inputs, columns: &[ArrayRef], row: usize) -> Result<usize> {
     let (which, wrong) = match inputs.name {
         "max_by" | "min_by" => (
             "third argument",
-            format!("third argument of {} must be a positive integer", inputs.name),
+            format!(
+                "third argument of {} must be a positive integer",
+                inputs.name
+            ),
         ),
-        name => ("second argument", format!("second argument of {name} must be positive")),
+        name => (
+            "second argument",
+            format!("second argument of {name} must be positive"),
+        ),
     };
-    let number = number.filter(|number| *number > 0).ok_or_else(|| invalid(wrong))?;
+    let number = number
+        .filter(|number| *number > 0)
+        .ok_or_else(|| invalid(wrong))?;
     if number > 10_000 {
         return Err(invalid(format!(
             "{which} of {} must be less than or equal to 10000; found {number}",

@@ -11,7 +11,9 @@ use super::collect::{Collect, Collector, Columns, collected_state, without_nulls
 use super::function::{Aggregate, Inputs};
 use super::maps::one_map;
 use super::sum::primitives;
-use crate::presto::functions::shared::{constant_i64, internal, invalid, map_of, normal, unexpected};
+use crate::presto::functions::shared::{
+    constant_i64, internal, invalid, map_of, normal, unexpected,
+};
 
 pub(super) fn definition() -> Aggregate {
     Aggregate {
@@ -40,7 +42,10 @@ fn coerce(types: &[DataType]) -> Result<Vec<DataType>> {
 }
 
 fn returns(types: &[DataType]) -> Result<DataType> {
-    let value = types.get(1).cloned().ok_or_else(|| internal("expected a value"))?;
+    let value = types
+        .get(1)
+        .cloned()
+        .ok_or_else(|| internal("expected a value"))?;
     Ok(map_of(value.clone(), value))
 }
 
@@ -58,7 +63,11 @@ static HISTOGRAM: Collector = Collector {
             Some(weights) => Arc::clone(weights),
             None => Arc::new(Float64Array::from(vec![1.0; value.len()])),
         };
-        Ok(vec![cast(value, &DataType::Float64)?, weights, Arc::clone(buckets)])
+        Ok(vec![
+            cast(value, &DataType::Float64)?,
+            weights,
+            Arc::clone(buckets),
+        ])
     },
     compact: Some(|_, columns| {
         let keep = bucket_count(&columns)? + SPARE;
@@ -83,7 +92,11 @@ fn finish(inputs: &Inputs, columns: Columns) -> Result<datafusion::common::Scala
         return Err(internal("a histogram has values and weights"));
     };
     let value_type = inputs.argument(1);
-    one_map(&inputs.returns, cast(values, &value_type)?, cast(weights, &value_type)?)
+    one_map(
+        &inputs.returns,
+        cast(values, &value_type)?,
+        cast(weights, &value_type)?,
+    )
 }
 
 /// How much is lost by putting two buckets together.
@@ -98,10 +111,16 @@ fn shrink(columns: Columns, keep: usize) -> Result<Columns> {
     let [values, weights, buckets] = columns.as_slice() else {
         return Err(internal("a histogram has values and weights"));
     };
-    let (values, weights) =
-        (primitives::<Float64Type>(values)?, primitives::<Float64Type>(weights)?);
-    let mut sorted: Vec<(f64, f64)> =
-        values.values().iter().copied().zip(weights.values().iter().copied()).collect();
+    let (values, weights) = (
+        primitives::<Float64Type>(values)?,
+        primitives::<Float64Type>(weights)?,
+    );
+    let mut sorted: Vec<(f64, f64)> = values
+        .values()
+        .iter()
+        .copied()
+        .zip(weights.values().iter().copied())
+        .collect();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut kept: Vec<(f64, f64)> = Vec::with_capacity(sorted.len());
     for (value, weight) in sorted {
@@ -122,8 +141,10 @@ fn shrink(columns: Columns, keep: usize) -> Result<Columns> {
         let many = ((kept.len() - keep) / 2).max(1);
         let mut merged = vec![false; kept.len()];
         for (_, first) in pairs.into_iter().take(many) {
-            let is_free = merged.get(first) == Some(&false) && merged.get(first + 1) == Some(&false);
-            let (Some(a), Some(b)) = (kept.get(first).copied(), kept.get(first + 1).copied()) else {
+            let is_free =
+                merged.get(first) == Some(&false) && merged.get(first + 1) == Some(&false);
+            let (Some(a), Some(b)) = (kept.get(first).copied(), kept.get(first + 1).copied())
+            else {
                 continue;
             };
             if !is_free {
@@ -133,7 +154,11 @@ fn shrink(columns: Columns, keep: usize) -> Result<Columns> {
             if let Some(slot) = kept.get_mut(first) {
                 *slot = ((a.0 * a.1 + b.0 * b.1) / weight, weight);
             }
-            merged.iter_mut().skip(first).take(2).for_each(|flag| *flag = true);
+            merged
+                .iter_mut()
+                .skip(first)
+                .take(2)
+                .for_each(|flag| *flag = true);
             if let Some(slot) = kept.get_mut(first + 1) {
                 slot.1 = f64::NAN;
             }

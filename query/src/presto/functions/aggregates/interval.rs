@@ -17,7 +17,11 @@ const NANOS_PER_DAY: i128 = 86_400_000_000_000;
 
 /// Returns the types of the state: months, the rest in nanoseconds, and the count.
 pub(super) fn interval_states() -> Vec<DataType> {
-    vec![DataType::Int64, DataType::Decimal128(38, 0), DataType::Int64]
+    vec![
+        DataType::Int64,
+        DataType::Decimal128(38, 0),
+        DataType::Int64,
+    ]
 }
 
 /// What is made of the total.
@@ -64,8 +68,8 @@ fn parts(column: &ArrayRef, row: usize) -> Result<(i64, i128)> {
         ),
         DataType::Interval(IntervalUnit::DayTime) => {
             let value = primitives::<IntervalDayTimeType>(column)?.value(row);
-            let nanos = i128::from(value.days) * NANOS_PER_DAY
-                + i128::from(value.milliseconds) * 1_000_000;
+            let nanos =
+                i128::from(value.days) * NANOS_PER_DAY + i128::from(value.milliseconds) * 1_000_000;
             (0, nanos)
         }
         _ => {
@@ -125,17 +129,25 @@ impl Accumulator for IntervalTotal {
             Mean::Sum => (self.months, self.rest),
             Mean::Average => {
                 let mean = |total: f64| (total / self.count as f64).round();
-                (mean(self.months as f64) as i64, mean(self.rest as f64) as i128)
+                (
+                    mean(self.months as f64) as i64,
+                    mean(self.rest as f64) as i128,
+                )
             }
         };
         let months = i32::try_from(months).map_err(over)?;
         let days = i32::try_from(rest / NANOS_PER_DAY);
         let nanos = rest % NANOS_PER_DAY;
         Ok(match &self.returns {
-            DataType::Interval(IntervalUnit::YearMonth) => ScalarValue::IntervalYearMonth(Some(months)),
+            DataType::Interval(IntervalUnit::YearMonth) => {
+                ScalarValue::IntervalYearMonth(Some(months))
+            }
             DataType::Interval(IntervalUnit::DayTime) => {
                 let millis = i32::try_from(nanos / 1_000_000).map_err(over)?;
-                ScalarValue::IntervalDayTime(Some(IntervalDayTime::new(days.map_err(over)?, millis)))
+                ScalarValue::IntervalDayTime(Some(IntervalDayTime::new(
+                    days.map_err(over)?,
+                    millis,
+                )))
             }
             DataType::Interval(IntervalUnit::MonthDayNano) => {
                 let nanos = i64::try_from(nanos).map_err(over)?;

@@ -15,31 +15,40 @@ use super::function::{Aggregate, Order};
 use super::sum::primitives;
 use crate::presto::functions::maps::Grouped;
 use crate::presto::functions::shared::{
-    Comparable, build_map, constant_i64, internal, invalid, list_of, map_of, map_parts,
-    normal, unexpected,
+    Comparable, build_map, constant_i64, internal, invalid, list_of, map_of, map_parts, normal,
+    unexpected,
 };
 
 pub(super) fn definitions() -> Vec<Aggregate> {
     vec![
         Aggregate {
             state: |inputs| collected_state(&HISTOGRAM, inputs),
-            ..Aggregate::new("histogram", |t| coerce("histogram", t, 1), counts_type, |inputs| {
-                Ok(Box::new(Collect::new(&HISTOGRAM, inputs)))
-            })
+            ..Aggregate::new(
+                "histogram",
+                |t| coerce("histogram", t, 1),
+                counts_type,
+                |inputs| Ok(Box::new(Collect::new(&HISTOGRAM, inputs))),
+            )
         },
         Aggregate {
             state: |inputs| collected_state(&MAP_AGG, inputs),
             order: Order::Sorts,
-            ..Aggregate::new("map_agg", |t| coerce("map_agg", t, 2), map_type, |inputs| {
-                Ok(Box::new(Collect::new(&MAP_AGG, inputs)))
-            })
+            ..Aggregate::new(
+                "map_agg",
+                |t| coerce("map_agg", t, 2),
+                map_type,
+                |inputs| Ok(Box::new(Collect::new(&MAP_AGG, inputs))),
+            )
         },
         Aggregate {
             state: |inputs| collected_state(&MULTIMAP_AGG, inputs),
             order: Order::Sorts,
-            ..Aggregate::new("multimap_agg", |t| coerce("multimap_agg", t, 2), multimap_type, |inputs| {
-                Ok(Box::new(Collect::new(&MULTIMAP_AGG, inputs)))
-            })
+            ..Aggregate::new(
+                "multimap_agg",
+                |t| coerce("multimap_agg", t, 2),
+                multimap_type,
+                |inputs| Ok(Box::new(Collect::new(&MULTIMAP_AGG, inputs))),
+            )
         },
         Aggregate {
             state: |inputs| collected_state(&MAP_UNION, inputs),
@@ -50,9 +59,12 @@ pub(super) fn definitions() -> Vec<Aggregate> {
         },
         Aggregate {
             state: |inputs| collected_state(&MOST_FREQUENT, inputs),
-            ..Aggregate::new("approx_most_frequent", coerce_frequent, frequent_type, |inputs| {
-                Ok(Box::new(Collect::new(&MOST_FREQUENT, inputs)))
-            })
+            ..Aggregate::new(
+                "approx_most_frequent",
+                coerce_frequent,
+                frequent_type,
+                |inputs| Ok(Box::new(Collect::new(&MOST_FREQUENT, inputs))),
+            )
         },
     ]
 }
@@ -88,7 +100,10 @@ fn coerce_frequent(types: &[DataType]) -> Result<Vec<DataType>> {
 }
 
 fn first(types: &[DataType]) -> Result<DataType> {
-    types.first().cloned().ok_or_else(|| internal("expected an argument"))
+    types
+        .first()
+        .cloned()
+        .ok_or_else(|| internal("expected an argument"))
 }
 
 fn counts_type(types: &[DataType]) -> Result<DataType> {
@@ -227,7 +242,12 @@ const MIN_CAPACITY: usize = 100_000;
 
 static MOST_FREQUENT: Collector = Collector {
     types: |inputs| {
-        vec![inputs.argument(1), DataType::Int64, DataType::Int64, DataType::Int64]
+        vec![
+            inputs.argument(1),
+            DataType::Int64,
+            DataType::Int64,
+            DataType::Int64,
+        ]
     },
     prepare: |_, values| {
         let [_, _, _, ..] = values else {
@@ -238,7 +258,12 @@ static MOST_FREQUENT: Collector = Collector {
             return Err(internal("approx_most_frequent takes three arguments"));
         };
         let ones: ArrayRef = Arc::new(Int64Array::from(vec![1; value.len()]));
-        Ok(vec![Arc::clone(value), ones, Arc::clone(buckets), Arc::clone(capacity)])
+        Ok(vec![
+            Arc::clone(value),
+            ones,
+            Arc::clone(buckets),
+            Arc::clone(capacity),
+        ])
     },
     compact: Some(|_, columns| {
         let capacity = columns
@@ -250,10 +275,18 @@ static MOST_FREQUENT: Collector = Collector {
         most_frequent(columns, capacity)
     }),
     finish: |inputs, columns| {
-        let buckets = columns.get(2).and_then(|buckets| constant_i64(buckets, 0)).unwrap_or(0);
-        let capacity = columns.get(3).and_then(|capacity| constant_i64(capacity, 0)).unwrap_or(0);
+        let buckets = columns
+            .get(2)
+            .and_then(|buckets| constant_i64(buckets, 0))
+            .unwrap_or(0);
+        let capacity = columns
+            .get(3)
+            .and_then(|capacity| constant_i64(capacity, 0))
+            .unwrap_or(0);
         if capacity <= 0 {
-            return Err(invalid("approx_most_frequent capacity must be greater than zero"));
+            return Err(invalid(
+                "approx_most_frequent capacity must be greater than zero",
+            ));
         }
         let buckets = usize::try_from(buckets)
             .ok()
@@ -279,10 +312,12 @@ fn most_frequent(columns: Columns, keep: usize) -> Result<Columns> {
     let mut order: Vec<usize> = (0..totals.len()).collect();
     order.sort_by_key(|place| std::cmp::Reverse(totals.get(*place).copied()));
     order.truncate(keep);
-    let rows: UInt32Array = order.iter().map(|place| u32::try_from(*place).ok()).collect();
+    let rows: UInt32Array = order
+        .iter()
+        .map(|place| u32::try_from(*place).ok())
+        .collect();
     let mut kept = take_arrays(&counted, &rows, None)?;
     kept.push(buckets.slice(0, order.len()));
     kept.push(capacities.slice(0, order.len()));
     Ok(kept)
 }
-

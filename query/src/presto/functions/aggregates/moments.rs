@@ -17,15 +17,21 @@ pub(super) fn definitions() -> Vec<Aggregate> {
     vec![
         Aggregate {
             state: five,
-            ..Aggregate::new("skewness", |t| coerce_double("skewness", t), double, |_| {
-                Ok(Box::new(Moments::new(Moments::skewness)))
-            })
+            ..Aggregate::new(
+                "skewness",
+                |t| coerce_double("skewness", t),
+                double,
+                |_| Ok(Box::new(Moments::new(Moments::skewness))),
+            )
         },
         Aggregate {
             state: five,
-            ..Aggregate::new("kurtosis", |t| coerce_double("kurtosis", t), double, |_| {
-                Ok(Box::new(Moments::new(Moments::kurtosis)))
-            })
+            ..Aggregate::new(
+                "kurtosis",
+                |t| coerce_double("kurtosis", t),
+                double,
+                |_| Ok(Box::new(Moments::new(Moments::kurtosis))),
+            )
         },
         Aggregate {
             state: |_| vec![DataType::Float64; 2],
@@ -40,9 +46,12 @@ pub(super) fn definitions() -> Vec<Aggregate> {
         Aggregate {
             state: |_| vec![DataType::Float64; 2],
             empty: Some(ScalarValue::Float64(Some(0.0))),
-            ..Aggregate::new("entropy", |t| coerce_double("entropy", t), double, |_| {
-                Ok(Box::new(Totals::new(entropy_term, entropy)))
-            })
+            ..Aggregate::new(
+                "entropy",
+                |t| coerce_double("entropy", t),
+                double,
+                |_| Ok(Box::new(Totals::new(entropy_term, entropy))),
+            )
         },
     ]
 }
@@ -52,7 +61,10 @@ pub(super) fn double(_: &[DataType]) -> Result<DataType> {
 }
 
 fn same(types: &[DataType]) -> Result<DataType> {
-    types.first().cloned().ok_or_else(|| internal("expected an argument"))
+    types
+        .first()
+        .cloned()
+        .ok_or_else(|| internal("expected an argument"))
 }
 
 fn coerce_double(name: &str, types: &[DataType]) -> Result<Vec<DataType>> {
@@ -140,11 +152,23 @@ impl Accumulator for Moments {
         let [count, m1, m2, m3, m4] = states else {
             return Err(internal("moments have five columns"));
         };
-        let (count, m1) = (primitives::<Float64Type>(count)?, primitives::<Float64Type>(m1)?);
-        let (m2, m3) = (primitives::<Float64Type>(m2)?, primitives::<Float64Type>(m3)?);
+        let (count, m1) = (
+            primitives::<Float64Type>(count)?,
+            primitives::<Float64Type>(m1)?,
+        );
+        let (m2, m3) = (
+            primitives::<Float64Type>(m2)?,
+            primitives::<Float64Type>(m3)?,
+        );
         let m4 = primitives::<Float64Type>(m4)?;
         for row in 0..count.len() {
-            self.merge(count.value(row), m1.value(row), m2.value(row), m3.value(row), m4.value(row));
+            self.merge(
+                count.value(row),
+                m1.value(row),
+                m2.value(row),
+                m3.value(row),
+                m4.value(row),
+            );
         }
         Ok(())
     }
@@ -155,7 +179,10 @@ impl Accumulator for Moments {
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let parts = [self.count, self.m1, self.m2, self.m3, self.m4];
-        Ok(parts.into_iter().map(|part| ScalarValue::Float64(Some(part))).collect())
+        Ok(parts
+            .into_iter()
+            .map(|part| ScalarValue::Float64(Some(part)))
+            .collect())
     }
 
     fn size(&self) -> usize {

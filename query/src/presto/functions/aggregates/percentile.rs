@@ -16,7 +16,12 @@ use crate::presto::functions::shared::{
 
 pub(super) fn definition() -> Aggregate {
     Aggregate {
-        state: |_| vec![list_of(row_type(&STATE)), list_of(row_type(&[DataType::Float64]))],
+        state: |_| {
+            vec![
+                list_of(row_type(&STATE)),
+                list_of(row_type(&[DataType::Float64])),
+            ]
+        },
         ..Aggregate::new("approx_percentile", coerce, returns, |inputs| {
             Ok(Box::new(Percentiles::new(inputs)))
         })
@@ -63,7 +68,10 @@ fn place(arguments: usize) -> usize {
 }
 
 fn returns(types: &[DataType]) -> Result<DataType> {
-    let value = types.first().cloned().ok_or_else(|| internal("expected a value"))?;
+    let value = types
+        .first()
+        .cloned()
+        .ok_or_else(|| internal("expected a value"))?;
     Ok(match types.get(place(types.len())) {
         Some(DataType::List(_)) => list_of(value),
         _ => value,
@@ -188,7 +196,10 @@ impl Accumulator for Percentiles {
             }
             let weight = weights.map_or(1.0, |weights| weights.value(row));
             if weight < 1.0 {
-                return Err(invalid(format!("weight must be >= 1, was {}", double_text(weight))));
+                return Err(invalid(format!(
+                    "weight must be >= 1, was {}",
+                    double_text(weight)
+                )));
             }
             self.values.push((values.value(row), weight));
         }
@@ -201,16 +212,24 @@ impl Accumulator for Percentiles {
             return Err(internal("the state of percentiles has two columns"));
         };
         if let [means, weights] = columns_of_rows(values)?.as_slice() {
-            let (means, weights) =
-                (primitives::<Float64Type>(means)?, primitives::<Float64Type>(weights)?);
-            let pairs = means.values().iter().copied().zip(weights.values().iter().copied());
+            let (means, weights) = (
+                primitives::<Float64Type>(means)?,
+                primitives::<Float64Type>(weights)?,
+            );
+            let pairs = means
+                .values()
+                .iter()
+                .copied()
+                .zip(weights.values().iter().copied());
             self.values.extend(pairs);
         }
         let lists = Lists::new(wanted)?;
         let rows = lists.values().as_struct();
         if let (None, [percentiles]) = (&self.wanted, rows.columns()) {
             let percentiles = primitives::<Float64Type>(percentiles)?;
-            let first = (0..lists.len()).map(|row| lists.range(row)).find(|range| !range.is_empty());
+            let first = (0..lists.len())
+                .map(|row| lists.range(row))
+                .find(|range| !range.is_empty());
             self.wanted = first.map(|range| range.map(|index| percentiles.value(index)).collect());
         }
         self.compress();
@@ -238,7 +257,10 @@ impl Accumulator for Percentiles {
             found.push(value);
         }
         if is_list {
-            return Ok(ScalarValue::List(ScalarValue::new_list_nullable(&found, &value_type)));
+            return Ok(ScalarValue::List(ScalarValue::new_list_nullable(
+                &found,
+                &value_type,
+            )));
         }
         found
             .into_iter()

@@ -79,8 +79,12 @@ impl GroupsAccumulator for RealGroups {
         opt_filter: Option<&BooleanArray>,
         total_num_groups: usize,
     ) -> Result<()> {
-        self.inner
-            .update_batch(&doubles(values)?, group_indices, opt_filter, total_num_groups)
+        self.inner.update_batch(
+            &doubles(values)?,
+            group_indices,
+            opt_filter,
+            total_num_groups,
+        )
     }
 
     fn merge_batch(
@@ -89,7 +93,8 @@ impl GroupsAccumulator for RealGroups {
         group_indices: &[usize],
         total_num_groups: usize,
     ) -> Result<()> {
-        self.inner.merge_batch(values, group_indices, total_num_groups)
+        self.inner
+            .merge_batch(values, group_indices, total_num_groups)
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {

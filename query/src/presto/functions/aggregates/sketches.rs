@@ -24,15 +24,21 @@ pub(super) fn definitions() -> Vec<Aggregate> {
             state: |_| vec![DataType::Binary],
             groups: |inputs| groups(inputs.arguments),
             empty: Some(ScalarValue::Int64(Some(0))),
-            ..Aggregate::new("approx_distinct", |t| coerce("approx_distinct", t), bigint, |_| {
-                Ok(Box::new(Sketch::new(Answer::Count, Input::Values)?))
-            })
+            ..Aggregate::new(
+                "approx_distinct",
+                |t| coerce("approx_distinct", t),
+                bigint,
+                |_| Ok(Box::new(Sketch::new(Answer::Count, Input::Values)?)),
+            )
         },
         Aggregate {
             state: |_| vec![DataType::Binary],
-            ..Aggregate::new("approx_set", |t| coerce("approx_set", t), sketch, |_| {
-                Ok(Box::new(Sketch::new(Answer::Sketch, Input::Values)?))
-            })
+            ..Aggregate::new(
+                "approx_set",
+                |t| coerce("approx_set", t),
+                sketch,
+                |_| Ok(Box::new(Sketch::new(Answer::Sketch, Input::Values)?)),
+            )
         },
         Aggregate {
             state: |_| vec![DataType::Binary],
@@ -89,12 +95,19 @@ fn hashed(values: &[ArrayRef]) -> Result<ArrayRef> {
     let column = normalize_float_zero(column);
     let mut hashes = vec![0; column.len()];
     create_hashes([&column], &HLL_RANDOM_STATE, &mut hashes)?;
-    Ok(Arc::new(UInt64Array::new(hashes.into(), column.logical_nulls())))
+    Ok(Arc::new(UInt64Array::new(
+        hashes.into(),
+        column.logical_nulls(),
+    )))
 }
 
 fn check_errors(errors: &ArrayRef) -> Result<()> {
     let errors = primitives::<Float64Type>(errors)?;
-    match errors.iter().flatten().find(|error| !(0.004_062_5..=0.26).contains(error)) {
+    match errors
+        .iter()
+        .flatten()
+        .find(|error| !(0.004_062_5..=0.26).contains(error))
+    {
         Some(error) => Err(invalid(format!(
             "Max standard error must be in [0.0040625, 0.26]: {}",
             double_text(error)
@@ -140,7 +153,11 @@ impl Sketch {
         let sketches = sketches
             .as_binary_opt::<i32>()
             .ok_or_else(|| internal("a sketch is binary"))?;
-        let present: Vec<&[u8]> = sketches.iter().flatten().filter(|bytes| !bytes.is_empty()).collect();
+        let present: Vec<&[u8]> = sketches
+            .iter()
+            .flatten()
+            .filter(|bytes| !bytes.is_empty())
+            .collect();
         if present.iter().any(|bytes| bytes.len() != SKETCH_BYTES) {
             return Err(invalid("Cannot deserialize HyperLogLog"));
         }
@@ -229,7 +246,8 @@ impl GroupsAccumulator for CountGroups {
         group_indices: &[usize],
         total_num_groups: usize,
     ) -> Result<()> {
-        self.inner.merge_batch(values, group_indices, total_num_groups)
+        self.inner
+            .merge_batch(values, group_indices, total_num_groups)
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {

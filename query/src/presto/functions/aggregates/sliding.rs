@@ -68,7 +68,11 @@ impl Accumulator for Recompute {
     }
 
     fn size(&self) -> usize {
-        let rows: usize = self.rows.iter().map(|column| column.get_array_memory_size()).sum();
+        let rows: usize = self
+            .rows
+            .iter()
+            .map(|column| column.get_array_memory_size())
+            .sum();
         size_of_val(self) + rows
     }
 

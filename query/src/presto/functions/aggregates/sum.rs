@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, PrimitiveArray};
-use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Decimal128Type, Float64Type, Int64Type,
-};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Decimal128Type, Float64Type, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
@@ -183,7 +181,8 @@ impl GroupsAccumulator for CheckedGroups {
         group_indices: &[usize],
         total_num_groups: usize,
     ) -> Result<()> {
-        self.inner.merge_batch(values, group_indices, total_num_groups)?;
+        self.inner
+            .merge_batch(values, group_indices, total_num_groups)?;
         self.check()
     }
 
@@ -303,7 +302,9 @@ impl Accumulator for ExactSum {
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let values = only(values)?;
-        self.count = self.count.saturating_sub(values.len() - values.null_count());
+        self.count = self
+            .count
+            .saturating_sub(values.len() - values.null_count());
         let total = self.total(values)?;
         self.sum = self.sum.checked_sub(total).ok_or_else(decimal_overflow)?;
         Ok(())

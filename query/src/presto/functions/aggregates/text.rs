@@ -20,9 +20,12 @@ pub(super) fn definition() -> Aggregate {
     Aggregate {
         state: |inputs| collected_state(&LISTAGG, inputs),
         order: Order::Sorts,
-        ..Aggregate::new("listagg", coerce, |_| Ok(DataType::Utf8), |inputs| {
-            Ok(Box::new(Collect::new(&LISTAGG, inputs)))
-        })
+        ..Aggregate::new(
+            "listagg",
+            coerce,
+            |_| Ok(DataType::Utf8),
+            |inputs| Ok(Box::new(Collect::new(&LISTAGG, inputs))),
+        )
     }
 }
 
@@ -35,14 +38,22 @@ fn coerce(types: &[DataType]) -> Result<Vec<DataType>> {
     if !text(value) {
         return Err(TrinoFailure::new(
             "TYPE_MISMATCH",
-            format!("Expected expression of varchar, but the argument has {} type", type_name(value)),
+            format!(
+                "Expected expression of varchar, but the argument has {} type",
+                type_name(value)
+            ),
         )
         .into());
     }
     if !types.iter().skip(1).take(2).all(text) {
         return Err(unexpected("listagg", types));
     }
-    let wanted = [DataType::Utf8, DataType::Utf8, DataType::Utf8, DataType::Boolean];
+    let wanted = [
+        DataType::Utf8,
+        DataType::Utf8,
+        DataType::Utf8,
+        DataType::Boolean,
+    ];
     Ok(wanted.into_iter().take(types.len()).collect())
 }
 
@@ -51,7 +62,10 @@ static LISTAGG: Collector = Collector {
     prepare: |_, values| without_nulls(values, 0),
     compact: None,
     finish: |inputs, columns| {
-        let Some(texts) = columns.first().and_then(|column| column.as_string_opt::<i32>()) else {
+        let Some(texts) = columns
+            .first()
+            .and_then(|column| column.as_string_opt::<i32>())
+        else {
             return Err(internal("listagg takes varchar"));
         };
         let parameter = |place: usize| {

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray, UInt32Array,
-};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::error::Result;
@@ -17,25 +15,59 @@ use crate::presto::functions::shared::{
 use crate::presto::types::type_name;
 
 pub(super) fn definitions() -> Vec<Definition> {
-    let strict = |name, coerce, returns, run| {
-        Definition::new(name, Nulls::Propagate, coerce, returns, run)
-    };
+    let strict =
+        |name, coerce, returns, run| Definition::new(name, Nulls::Propagate, coerce, returns, run);
     vec![
         strict("cardinality", coerce_collection, bigint, cardinality),
         strict("element_at", coerce_element_at, element_type, element_at),
-        strict("array_first", coerce_one_list, item_type, |call| at_end(call, End::First)),
-        strict("array_last", coerce_one_list, item_type, |call| at_end(call, End::Last)),
-        strict("contains", |types| list_and_item("contains", types), boolean, contains),
+        strict(
+            "array_first",
+            |types| one_list("array_first", types),
+            item_type,
+            |call| at_end(call, End::First),
+        ),
+        strict(
+            "array_last",
+            |types| one_list("array_last", types),
+            item_type,
+            |call| at_end(call, End::Last),
+        ),
+        strict(
+            "contains",
+            |types| list_and_item("contains", types),
+            boolean,
+            contains,
+        ),
         strict(
             "array_position",
             |types| list_and_item("array_position", types),
             bigint,
             array_position,
         ),
-        strict("contains_sequence", |types| two_lists("contains_sequence", types), boolean, contains_sequence),
-        strict("arrays_overlap", |types| two_lists("arrays_overlap", types), boolean, arrays_overlap),
-        strict("array_max", coerce_one_list, item_type, |call| extreme(call, End::Last)),
-        strict("array_min", coerce_one_list, item_type, |call| extreme(call, End::First)),
+        strict(
+            "contains_sequence",
+            |types| two_lists("contains_sequence", types),
+            boolean,
+            contains_sequence,
+        ),
+        strict(
+            "arrays_overlap",
+            |types| two_lists("arrays_overlap", types),
+            boolean,
+            arrays_overlap,
+        ),
+        strict(
+            "array_max",
+            |types| one_list("array_max", types),
+            item_type,
+            |call| extreme(call, End::Last),
+        ),
+        strict(
+            "array_min",
+            |types| one_list("array_min", types),
+            item_type,
+            |call| extreme(call, End::First),
+        ),
         strict("array_join", coerce_join, varchar, array_join),
     ]
 }
@@ -67,10 +99,10 @@ pub(super) fn item_type(types: &[DataType]) -> Result<DataType> {
     }
 }
 
-pub(super) fn coerce_one_list(types: &[DataType]) -> Result<Vec<DataType>> {
+pub(super) fn one_list(name: &str, types: &[DataType]) -> Result<Vec<DataType>> {
     match types {
-        [_] => same_lists("array function", types),
-        _ => Err(unexpected("array function", types)),
+        [_] => same_lists(name, types),
+        _ => Err(unexpected(name, types)),
     }
 }
 
@@ -291,7 +323,10 @@ fn contains_sequence(call: &Call<'_>) -> Result<ArrayRef> {
     };
     let (lists, wanted) = (Lists::new(column)?, Lists::new(sequence)?);
     let encoder = Comparable::new(lists.values().data_type())?;
-    let (items, parts) = (encoder.encode(lists.values())?, encoder.encode(wanted.values())?);
+    let (items, parts) = (
+        encoder.encode(lists.values())?,
+        encoder.encode(wanted.values())?,
+    );
     let answers: BooleanArray = (0..call.rows)
         .map(|row| {
             if call.is_null(row) {
@@ -318,7 +353,10 @@ fn arrays_overlap(call: &Call<'_>) -> Result<ArrayRef> {
     };
     let (left, right) = (Lists::new(left)?, Lists::new(right)?);
     let encoder = Comparable::new(left.values().data_type())?;
-    let (a, b) = (encoder.encode(left.values())?, encoder.encode(right.values())?);
+    let (a, b) = (
+        encoder.encode(left.values())?,
+        encoder.encode(right.values())?,
+    );
     let answers: BooleanArray = (0..call.rows)
         .map(|row| {
             if call.is_null(row) {

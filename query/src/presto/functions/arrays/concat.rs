@@ -17,9 +17,27 @@ use crate::presto::functions::shared::{
 
 pub(super) fn definitions() -> Vec<Definition> {
     vec![
-        Definition::new("concat", Nulls::Propagate, coerce_concat, concat_type, concat),
-        Definition::new("concat_ws", Nulls::Given, coerce_concat_ws, varchar, concat_ws),
-        Definition::new("reverse", Nulls::Propagate, coerce_reverse, first_type, reverse),
+        Definition::new(
+            "concat",
+            Nulls::Propagate,
+            coerce_concat,
+            concat_type,
+            concat,
+        ),
+        Definition::new(
+            "concat_ws",
+            Nulls::Given,
+            coerce_concat_ws,
+            varchar,
+            concat_ws,
+        ),
+        Definition::new(
+            "reverse",
+            Nulls::Propagate,
+            coerce_reverse,
+            first_type,
+            reverse,
+        ),
     ]
 }
 
@@ -85,8 +103,11 @@ fn concat_type(types: &[DataType]) -> Result<DataType> {
 fn concat(call: &Call<'_>) -> Result<ArrayRef> {
     match call.returns {
         DataType::Utf8 => {
-            let parts: Vec<&StringArray> =
-                call.arrays.iter().map(|array| array.as_string::<i32>()).collect();
+            let parts: Vec<&StringArray> = call
+                .arrays
+                .iter()
+                .map(|array| array.as_string::<i32>())
+                .collect();
             let bytes: usize = parts.iter().map(|part| part.value_data().len()).sum();
             let mut builder = StringBuilder::with_capacity(call.rows, bytes);
             for row in 0..call.rows {
@@ -102,16 +123,22 @@ fn concat(call: &Call<'_>) -> Result<ArrayRef> {
             Ok(Arc::new(builder.finish()))
         }
         DataType::Binary => {
-            let parts: Vec<&BinaryArray> =
-                call.arrays.iter().map(|array| array.as_binary::<i32>()).collect();
+            let parts: Vec<&BinaryArray> = call
+                .arrays
+                .iter()
+                .map(|array| array.as_binary::<i32>())
+                .collect();
             let mut builder = BinaryBuilder::new();
             for row in 0..call.rows {
                 if call.is_null(row) {
                     builder.append_null();
                     continue;
                 }
-                let joined: Vec<u8> =
-                    parts.iter().flat_map(|part| part.value(row)).copied().collect();
+                let joined: Vec<u8> = parts
+                    .iter()
+                    .flat_map(|part| part.value(row))
+                    .copied()
+                    .collect();
                 builder.append_value(joined);
             }
             Ok(Arc::new(builder.finish()))
@@ -130,7 +157,11 @@ fn concat_lists(call: &Call<'_>) -> Result<ArrayRef> {
     let mut lists: Vec<Option<Lists>> = Vec::with_capacity(call.arrays.len());
     for array in call.arrays {
         let is_list = array.data_type() == call.returns;
-        lists.push(if is_list { Some(Lists::new(array)?) } else { None });
+        lists.push(if is_list {
+            Some(Lists::new(array)?)
+        } else {
+            None
+        });
     }
     let mut sources: Vec<&ArrayRef> = Vec::with_capacity(lists.len());
     for (list, array) in lists.iter().zip(call.arrays) {
@@ -142,7 +173,8 @@ fn concat_lists(call: &Call<'_>) -> Result<ArrayRef> {
             for (source, list) in lists.iter().enumerate() {
                 match list {
                     Some(list) => {
-                        list.range(row).for_each(|index| picker.push_from(source, index));
+                        list.range(row)
+                            .for_each(|index| picker.push_from(source, index));
                     }
                     None => picker.push_from(source, row),
                 }
@@ -231,7 +263,9 @@ fn reverse(call: &Call<'_>) -> Result<ArrayRef> {
             for text in column.as_string::<i32>() {
                 match text {
                     Some(text) => {
-                        text.chars().rev().for_each(|c| append(&mut builder, c.encode_utf8(&mut [0; 4])));
+                        text.chars()
+                            .rev()
+                            .for_each(|c| append(&mut builder, c.encode_utf8(&mut [0; 4])));
                         builder.append_value("");
                     }
                     None => builder.append_null(),

@@ -10,7 +10,7 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::Result;
 
-use super::access::{coerce_one_list, item_type};
+use super::access::{item_type, one_list};
 use super::sets::first_type;
 use crate::presto::functions::shared::{
     Call, Definition, Lists, Nulls, Picker, constant_i64, internal, invalid, list_of, normal,
@@ -18,17 +18,37 @@ use crate::presto::functions::shared::{
 };
 
 pub(super) fn definitions() -> Vec<Definition> {
-    let strict = |name, coerce, returns, run| {
-        Definition::new(name, Nulls::Propagate, coerce, returns, run)
-    };
+    let strict =
+        |name, coerce, returns, run| Definition::new(name, Nulls::Propagate, coerce, returns, run);
     vec![
         strict("slice", coerce_slice, first_type, slice),
-        strict("trim_array", |types| list_and_number("trim_array", types), first_type, trim_array),
-        strict("ngrams", |types| list_and_number("ngrams", types), nested_type, ngrams),
-        strict("combinations", |types| list_and_number("combinations", types), nested_type, combinations),
+        strict(
+            "trim_array",
+            |types| list_and_number("trim_array", types),
+            first_type,
+            trim_array,
+        ),
+        strict(
+            "ngrams",
+            |types| list_and_number("ngrams", types),
+            nested_type,
+            ngrams,
+        ),
+        strict(
+            "combinations",
+            |types| list_and_number("combinations", types),
+            nested_type,
+            combinations,
+        ),
         strict("flatten", coerce_flatten, item_type, flatten),
         strict("zip", coerce_zip, zip_type, zip),
-        strict("shuffle", coerce_one_list, first_type, shuffle).volatile(),
+        strict(
+            "shuffle",
+            |types| one_list("shuffle", types),
+            first_type,
+            shuffle,
+        )
+        .volatile(),
         Definition::new("repeat", Nulls::Given, coerce_repeat, repeat_type, repeat),
     ]
 }
@@ -59,10 +79,17 @@ fn coerce_slice(types: &[DataType]) -> Result<Vec<DataType>> {
     let [_, start, length] = types else {
         return Err(unexpected("slice", types));
     };
-    if [start, length].iter().any(|t| !t.is_integer() && **t != DataType::Null) {
+    if [start, length]
+        .iter()
+        .any(|t| !t.is_integer() && **t != DataType::Null)
+    {
         return Err(unexpected("slice", types));
     }
-    Ok(vec![list_type("slice", types)?, DataType::Int64, DataType::Int64])
+    Ok(vec![
+        list_type("slice", types)?,
+        DataType::Int64,
+        DataType::Int64,
+    ])
 }
 
 fn slice(call: &Call<'_>) -> Result<ArrayRef> {
@@ -72,9 +99,11 @@ fn slice(call: &Call<'_>) -> Result<ArrayRef> {
     let lists = Lists::new(column)?;
     let mut picker = Picker::new(call.rows);
     for row in 0..call.rows {
-        if let (false, Some(start), Some(length)) =
-            (call.is_null(row), constant_i64(starts, row), constant_i64(lengths, row))
-        {
+        if let (false, Some(start), Some(length)) = (
+            call.is_null(row),
+            constant_i64(starts, row),
+            constant_i64(lengths, row),
+        ) {
             let length = usize::try_from(length)
                 .map_err(|_| invalid("length must be greater than or equal to 0"))?;
             let range = lists.range(row);
@@ -176,11 +205,12 @@ fn combinations(call: &Call<'_>) -> Result<ArrayRef> {
     let (mut inner, mut count, mut ends) = (Picker::new(call.rows), 0_i32, vec![0]);
     for row in 0..call.rows {
         if let (false, Some(size)) = (call.is_null(row), constant_i64(sizes, row)) {
-            let size = usize::try_from(size).map_err(|_| {
-                invalid(format!("combination size must not be negative: {size}"))
-            })?;
+            let size = usize::try_from(size)
+                .map_err(|_| invalid(format!("combination size must not be negative: {size}")))?;
             if size > 5 {
-                return Err(invalid(format!("combination size must not exceed 5: {size}")));
+                return Err(invalid(format!(
+                    "combination size must not exceed 5: {size}"
+                )));
             }
             let range = lists.range(row);
             let mut chosen: Vec<usize> = (0..size).collect();
@@ -258,7 +288,9 @@ fn coerce_zip(types: &[DataType]) -> Result<Vec<DataType>> {
     }
     types
         .iter()
-        .map(|list| list_type("zip", std::slice::from_ref(list)).map_err(|_| unexpected("zip", types)))
+        .map(|list| {
+            list_type("zip", std::slice::from_ref(list)).map_err(|_| unexpected("zip", types))
+        })
         .collect()
 }
 
@@ -284,7 +316,11 @@ fn zip(call: &Call<'_>) -> Result<ArrayRef> {
     let mut total = 0_usize;
     for row in 0..call.rows {
         if !call.is_null(row) {
-            let longest = lists.iter().map(|list| list.range(row).len()).max().unwrap_or(0);
+            let longest = lists
+                .iter()
+                .map(|list| list.range(row).len())
+                .max()
+                .unwrap_or(0);
             for (list, picked) in lists.iter().zip(&mut picked) {
                 let range = list.range(row);
                 picked.extend((0..longest).map(|at| {
@@ -298,7 +334,11 @@ fn zip(call: &Call<'_>) -> Result<ArrayRef> {
     }
     let mut columns = Vec::with_capacity(lists.len());
     for (list, picked) in lists.iter().zip(picked) {
-        columns.push(take(list.values(), &arrow::array::UInt32Array::from(picked), None)?);
+        columns.push(take(
+            list.values(),
+            &arrow::array::UInt32Array::from(picked),
+            None,
+        )?);
     }
     let rows = StructArray::try_new(fields.clone(), columns, None)?;
     Ok(Arc::new(ListArray::try_new(

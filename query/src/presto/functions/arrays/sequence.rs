@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Int64Array, ListArray, PrimitiveArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, ListArray, PrimitiveArray};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{
@@ -34,7 +32,10 @@ pub(super) fn definitions() -> Vec<Definition> {
 }
 
 fn is_interval(t: &DataType) -> bool {
-    matches!(t, DataType::Interval(_) | DataType::Duration(_) | DataType::Null)
+    matches!(
+        t,
+        DataType::Interval(_) | DataType::Duration(_) | DataType::Null
+    )
 }
 
 fn coerce(types: &[DataType]) -> Result<Vec<DataType>> {

@@ -7,26 +7,51 @@ use arrow::array::{Array, ArrayRef, Int64Array};
 use arrow::datatypes::DataType;
 use datafusion::error::Result;
 
-use super::access::{coerce_one_list, item_type, list_and_item, two_lists};
+use super::access::{item_type, list_and_item, one_list, two_lists};
 use crate::presto::functions::shared::{
     Call, Comparable, Definition, Lists, Nulls, Picker, build_map, internal, map_of, nan_flags,
 };
 
 pub(super) fn definitions() -> Vec<Definition> {
-    let strict = |name, coerce, returns, run| {
-        Definition::new(name, Nulls::Propagate, coerce, returns, run)
-    };
+    let strict =
+        |name, coerce, returns, run| Definition::new(name, Nulls::Propagate, coerce, returns, run);
     vec![
-        strict("array_distinct", coerce_one_list, first_type, array_distinct),
-        strict("array_union", |types| two_lists("array_union", types), first_type, array_union),
-        strict("array_except", |types| two_lists("array_except", types), first_type, |call| {
-            compared(call, Keep::Others)
-        }),
-        strict("array_intersect", |types| two_lists("array_intersect", types), first_type, |call| {
-            compared(call, Keep::Shared)
-        }),
-        strict("array_remove", |types| list_and_item("array_remove", types), first_type, array_remove),
-        strict("array_histogram", coerce_one_list, histogram_type, array_histogram),
+        strict(
+            "array_distinct",
+            |types| one_list("array_distinct", types),
+            first_type,
+            array_distinct,
+        ),
+        strict(
+            "array_union",
+            |types| two_lists("array_union", types),
+            first_type,
+            array_union,
+        ),
+        strict(
+            "array_except",
+            |types| two_lists("array_except", types),
+            first_type,
+            |call| compared(call, Keep::Others),
+        ),
+        strict(
+            "array_intersect",
+            |types| two_lists("array_intersect", types),
+            first_type,
+            |call| compared(call, Keep::Shared),
+        ),
+        strict(
+            "array_remove",
+            |types| list_and_item("array_remove", types),
+            first_type,
+            array_remove,
+        ),
+        strict(
+            "array_histogram",
+            |types| one_list("array_histogram", types),
+            histogram_type,
+            array_histogram,
+        ),
     ]
 }
 
@@ -76,7 +101,10 @@ fn array_union(call: &Call<'_>) -> Result<ArrayRef> {
     };
     let (left, right) = (Lists::new(left)?, Lists::new(right)?);
     let encoder = Comparable::new(left.values().data_type())?;
-    let (a, b) = (encoder.encode(left.values())?, encoder.encode(right.values())?);
+    let (a, b) = (
+        encoder.encode(left.values())?,
+        encoder.encode(right.values())?,
+    );
     let mut picker = Picker::new(call.rows);
     let mut seen = HashSet::new();
     for row in 0..call.rows {
@@ -95,7 +123,11 @@ fn array_union(call: &Call<'_>) -> Result<ArrayRef> {
         }
         picker.close()?;
     }
-    picker.finish(&[left.values(), right.values()], call.returns, call.nulls.clone())
+    picker.finish(
+        &[left.values(), right.values()],
+        call.returns,
+        call.nulls.clone(),
+    )
 }
 
 fn compared(call: &Call<'_>, keep: Keep) -> Result<ArrayRef> {
@@ -104,7 +136,10 @@ fn compared(call: &Call<'_>, keep: Keep) -> Result<ArrayRef> {
     };
     let (left, right) = (Lists::new(left)?, Lists::new(right)?);
     let encoder = Comparable::new(left.values().data_type())?;
-    let (a, b) = (encoder.encode(left.values())?, encoder.encode(right.values())?);
+    let (a, b) = (
+        encoder.encode(left.values())?,
+        encoder.encode(right.values())?,
+    );
     let mut picker = Picker::new(call.rows);
     let (mut other, mut seen) = (HashSet::new(), HashSet::new());
     for row in 0..call.rows {
@@ -138,9 +173,8 @@ fn array_remove(call: &Call<'_>) -> Result<ArrayRef> {
         if !call.is_null(row) {
             let is_nan = nans.as_ref().is_some_and(|nans| nans.value(row));
             for index in lists.range(row) {
-                let is_it = !items.is_null(index)
-                    && !is_nan
-                    && encoded.row(index) == unwanted.row(row);
+                let is_it =
+                    !items.is_null(index) && !is_nan && encoded.row(index) == unwanted.row(row);
                 if !is_it {
                     picker.push(index);
                 }

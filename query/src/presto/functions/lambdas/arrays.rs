@@ -10,9 +10,7 @@ use datafusion::error::Result;
 
 use super::function::{Call, HigherOrder, Values, signature};
 use super::items::{Items, call};
-use crate::presto::functions::shared::{
-    Lists, Picker, internal, list_of, normal, unexpected,
-};
+use crate::presto::functions::shared::{Lists, Picker, internal, list_of, normal, unexpected};
 
 pub(super) fn definitions() -> Vec<HigherOrder> {
     vec![
@@ -28,9 +26,21 @@ pub(super) fn definitions() -> Vec<HigherOrder> {
             run: filter,
             ..one_list("filter", |types| coerce_lists("filter", types, 1))
         },
-        matches("any_match", |call| match_items(call, Match::Any), |types| coerce_lists("any_match", types, 1)),
-        matches("all_match", |call| match_items(call, Match::All), |types| coerce_lists("all_match", types, 1)),
-        matches("none_match", |call| match_items(call, Match::None), |types| coerce_lists("none_match", types, 1)),
+        matches(
+            "any_match",
+            |call| match_items(call, Match::Any),
+            |types| coerce_lists("any_match", types, 1),
+        ),
+        matches(
+            "all_match",
+            |call| match_items(call, Match::All),
+            |types| coerce_lists("all_match", types, 1),
+        ),
+        matches(
+            "none_match",
+            |call| match_items(call, Match::None),
+            |types| coerce_lists("none_match", types, 1),
+        ),
         HigherOrder {
             parameters: |values, _| Ok(vec![Some(vec![item(values, 0)?, item(values, 1)?])]),
             returns: |_, lambdas| lambdas.first().cloned().map(list_of),
@@ -94,11 +104,7 @@ pub(super) fn is_predicate(lambdas: &[DataType]) -> bool {
 }
 
 /// Builds arrays.
-pub(super) fn lists(
-    returns: &DataType,
-    items: &Items,
-    values: ArrayRef,
-) -> Result<ArrayRef> {
+pub(super) fn lists(returns: &DataType, items: &Items, values: ArrayRef) -> Result<ArrayRef> {
     let DataType::List(field) = returns else {
         return Err(internal("expected to return a list"));
     };
@@ -190,7 +196,10 @@ fn zip_with(args: &Call<'_>) -> Result<ArrayRef> {
         }
         offsets.push(rows.len());
     }
-    let lengths = offsets.iter().zip(offsets.iter().skip(1)).map(|(start, end)| end - start);
+    let lengths = offsets
+        .iter()
+        .zip(offsets.iter().skip(1))
+        .map(|(start, end)| end - start);
     let items = Items {
         columns: vec![
             take(left.values(), &UInt32Array::from(a), None)?,

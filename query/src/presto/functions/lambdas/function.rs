@@ -19,6 +19,12 @@ use crate::presto::types::type_name;
 /// The types of the values.
 pub(super) type Values<'a> = &'a [DataType];
 
+/// The types of the parameters of each lambda; none for a lambda that needs another first.
+pub(super) type Parameters = Vec<Option<Vec<DataType>>>;
+
+/// The types of the values, once it is known what the lambdas give.
+pub(super) type CoerceAgain = fn(Values<'_>, &[DataType]) -> Option<Vec<DataType>>;
+
 /// A function: how its values are converted, what its lambdas take, its type and what it does.
 #[derive(Debug)]
 pub(super) struct HigherOrder {
@@ -27,11 +33,11 @@ pub(super) struct HigherOrder {
     pub(super) lambdas: (usize, usize),
     pub(super) coerce: fn(Values<'_>) -> Result<Vec<DataType>>,
     /// The parameters of each lambda, by the types of the values and of what lambdas are known to give.
-    pub(super) parameters: fn(Values<'_>, &[Option<DataType>]) -> Result<Vec<Option<Vec<DataType>>>>,
+    pub(super) parameters: fn(Values<'_>, &[Option<DataType>]) -> Result<Parameters>,
     /// The type of the result, by those of the values and of what the lambdas give.
     pub(super) returns: fn(Values<'_>, &[DataType]) -> Option<DataType>,
     /// Converts values again once it is known what the lambdas give.
-    pub(super) coerce_again: Option<fn(Values<'_>, &[DataType]) -> Option<Vec<DataType>>>,
+    pub(super) coerce_again: Option<CoerceAgain>,
     pub(super) run: fn(&Call<'_>) -> Result<ArrayRef>,
     pub(super) signature: HigherOrderSignature,
 }
@@ -54,7 +60,11 @@ pub(super) struct Call<'a> {
 }
 
 impl HigherOrder {
-    fn unexpected<V, L>(&self, arguments: &[ValueOrLambda<V, L>], type_of: impl Fn(&V) -> String) -> DataFusionError {
+    fn unexpected<V, L>(
+        &self,
+        arguments: &[ValueOrLambda<V, L>],
+        type_of: impl Fn(&V) -> String,
+    ) -> DataFusionError {
         let types: Vec<String> = arguments
             .iter()
             .map(|argument| match argument {
@@ -64,7 +74,11 @@ impl HigherOrder {
             .collect();
         TrinoFailure::new(
             "FUNCTION_NOT_FOUND",
-            format!("Unexpected parameters ({}) for function {}", types.join(", "), self.name),
+            format!(
+                "Unexpected parameters ({}) for function {}",
+                types.join(", "),
+                self.name
+            ),
         )
         .into()
     }
@@ -119,8 +133,8 @@ impl HigherOrderUDFImpl for HigherOrder {
         if known.len() < least || known.len() > most {
             return Err(self.unexpected(fields, field_type));
         }
-        let parameters = (self.parameters)(&values, &known)
-            .map_err(|_| self.unexpected(fields, field_type))?;
+        let parameters =
+            (self.parameters)(&values, &known).map_err(|_| self.unexpected(fields, field_type))?;
         let as_fields = |types: Vec<DataType>| -> Vec<FieldRef> {
             types
                 .into_iter()

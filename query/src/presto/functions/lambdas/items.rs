@@ -1,6 +1,6 @@
 //! What lambdas are called with: the items of all rows one after another.
 
-use arrow::array::{ArrayRef, BooleanArray, AsArray, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, UInt32Array};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{cast, take_arrays};
 use arrow::datatypes::DataType;
@@ -49,7 +49,8 @@ impl Items {
         let mut is_contiguous = true;
         for (row, range) in ranges.enumerate() {
             if !range.is_empty() {
-                is_contiguous &= *first.get_or_insert(range.start) == range.start || next == range.start;
+                is_contiguous &=
+                    *first.get_or_insert(range.start) == range.start || next == range.start;
                 next = range.end;
             }
             rows.extend(range.clone().map(|_| u32::try_from(row).ok()));
@@ -119,6 +120,8 @@ pub(super) fn call(
         .iter()
         .map(|parameter| parameter as &dyn Fn() -> Result<ArrayRef>)
         .collect();
-    let answers = lambda.evaluate(&parameters, |captured| Ok(take_arrays(captured, rows, None)?))?;
+    let answers = lambda.evaluate(&parameters, |captured| {
+        Ok(take_arrays(captured, rows, None)?)
+    })?;
     answers.into_array(count)
 }

@@ -29,7 +29,9 @@ pub(super) fn definitions() -> Vec<HigherOrder> {
                 Some(map_of(lambdas.first()?.clone(), value))
             },
             run: transform_keys,
-            ..one_map("transform_keys", |types| coerce_map("transform_keys", types))
+            ..one_map("transform_keys", |types| {
+                coerce_map("transform_keys", types)
+            })
         },
         HigherOrder {
             returns: |values, lambdas| {
@@ -37,7 +39,9 @@ pub(super) fn definitions() -> Vec<HigherOrder> {
                 Some(map_of(key, lambdas.first()?.clone()))
             },
             run: transform_values,
-            ..one_map("transform_values", |types| coerce_map("transform_values", types))
+            ..one_map("transform_values", |types| {
+                coerce_map("transform_values", types)
+            })
         },
         HigherOrder {
             parameters: |values, _| {
@@ -101,7 +105,10 @@ fn coerce_two(types: Values<'_>) -> Result<Vec<DataType>> {
         let (left_key, left_value) = map_types(&as_map(left)?)?;
         let (right_key, right_value) = map_types(&as_map(right)?)?;
         let key = common_type(&left_key, &right_key)?;
-        Some(vec![map_of(key.clone(), left_value), map_of(key, right_value)])
+        Some(vec![
+            map_of(key.clone(), left_value),
+            map_of(key, right_value),
+        ])
     };
     both().ok_or_else(|| unexpected("map_zip_with", types))
 }
@@ -125,7 +132,12 @@ fn map_filter(call: &Call<'_>) -> Result<ArrayRef> {
     build_map(call.returns, offsets, keys, values, items.nulls.clone())
 }
 
-fn build(returns: &DataType, items: &Items, keys: &ArrayRef, values: &ArrayRef) -> Result<ArrayRef> {
+fn build(
+    returns: &DataType,
+    items: &Items,
+    keys: &ArrayRef,
+    values: &ArrayRef,
+) -> Result<ArrayRef> {
     let DataType::Map(entries, _) = returns else {
         return Err(internal("expected to return a map"));
     };
@@ -162,7 +174,8 @@ fn map_zip_with(args: &Call<'_>) -> Result<ArrayRef> {
     for (row, (mine, yours)) in left_ranges.into_iter().zip(right_ranges).enumerate() {
         if !nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
             let number = |index: usize| u32::try_from(index).ok();
-            let mut others: HashMap<_, usize> = yours.clone().map(|index| (b.row(index), index)).collect();
+            let mut others: HashMap<_, usize> =
+                yours.clone().map(|index| (b.row(index), index)).collect();
             for index in mine {
                 keys.push_from(0, index);
                 left.push(number(index));

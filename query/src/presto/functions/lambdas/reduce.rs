@@ -83,7 +83,8 @@ fn reduce(args: &Call<'_>) -> Result<ArrayRef> {
             interleave(&[state.as_ref(), after.as_ref()], &places)?
         };
     }
-    let rows = UInt32Array::from_iter_values((0..args.rows).filter_map(|row| u32::try_from(row).ok()));
+    let rows =
+        UInt32Array::from_iter_values((0..args.rows).filter_map(|row| u32::try_from(row).ok()));
     let answers = call(finish, &[state], &rows)?;
     match &items.nulls {
         None => Ok(answers),

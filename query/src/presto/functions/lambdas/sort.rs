@@ -20,7 +20,10 @@ pub(super) fn definition() -> HigherOrder {
         coerce: |types| coerce_lists("array_sort", types, 1),
         parameters: |values, known| {
             let item = item(values, 0)?;
-            Ok(known.iter().map(|_| Some(vec![item.clone(), item.clone()])).collect())
+            Ok(known
+                .iter()
+                .map(|_| Some(vec![item.clone(), item.clone()]))
+                .collect())
         },
         returns: |values, lambdas| {
             let is_number = lambdas.first().is_none_or(DataType::is_integer);
@@ -113,7 +116,11 @@ fn by_comparator(
         narrow(items, comparator, &order, &mut searches)?;
         let before = order.clone();
         for search in searches {
-            let start = if search.is_second { search.other } else { search.place - search.own };
+            let start = if search.is_second {
+                search.other
+            } else {
+                search.place - search.own
+            };
             let target = start + search.own + search.low;
             if let (Some(slot), Some(element)) = (order.get_mut(target), before.get(search.place)) {
                 *slot = *element;
@@ -143,7 +150,11 @@ fn narrow(
                     return Err(internal("a search beyond its run"));
                 };
                 // The element of the first run is always the first argument.
-                let (first, second) = if search.is_second { (other, element) } else { (element, other) };
+                let (first, second) = if search.is_second {
+                    (other, element)
+                } else {
+                    (element, other)
+                };
                 open.push(number);
                 a.push(u32::try_from(*first).ok());
                 b.push(u32::try_from(*second).ok());
@@ -170,7 +181,11 @@ fn narrow(
             };
             let middle = search.low + (search.high - search.low) / 2;
             // Elements of the first run stay before equal ones of the second.
-            let is_after = if search.is_second { answers.value(at) <= 0 } else { answers.value(at) > 0 };
+            let is_after = if search.is_second {
+                answers.value(at) <= 0
+            } else {
+                answers.value(at) > 0
+            };
             if is_after {
                 search.low = middle + 1;
             } else {

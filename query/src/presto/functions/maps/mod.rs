@@ -23,34 +23,95 @@ pub(crate) const MAP: &str = "$map";
 /// Returns the functions.
 pub(super) fn scalars() -> Vec<ScalarUDF> {
     let strict = |name, coerce, returns, run| {
-        ScalarUDF::from(Definition::new(name, Nulls::Propagate, coerce, returns, run))
+        ScalarUDF::from(Definition::new(
+            name,
+            Nulls::Propagate,
+            coerce,
+            returns,
+            run,
+        ))
     };
     vec![
         strict(MAP, coerce_map, map_type, map),
-        strict("map_from_entries", |types| entries("map_from_entries", types), from_entries_type, map_from_entries),
+        strict(
+            "map_from_entries",
+            |types| entries("map_from_entries", types),
+            from_entries_type,
+            map_from_entries,
+        ),
         strict(
             "multimap_from_entries",
             |types| entries("multimap_from_entries", types),
             multimap_type,
             multimap_from_entries,
         ),
-        strict("map_keys", |types| one_map("map_keys", types), |types| part_type(types, Part::Keys), |call| part(call, Part::Keys)),
-        strict("map_values", |types| one_map("map_values", types), |types| part_type(types, Part::Values), |call| part(call, Part::Values)),
-        strict("map_entries", |types| one_map("map_entries", types), entries_type, map_entries),
+        strict(
+            "map_keys",
+            |types| one_map("map_keys", types),
+            |types| part_type(types, Part::Keys),
+            |call| part(call, Part::Keys),
+        ),
+        strict(
+            "map_values",
+            |types| one_map("map_values", types),
+            |types| part_type(types, Part::Values),
+            |call| part(call, Part::Values),
+        ),
+        strict(
+            "map_entries",
+            |types| one_map("map_entries", types),
+            entries_type,
+            map_entries,
+        ),
         strict("map_concat", coerce_map_concat, first_map, map_concat),
     ]
 }
 
 /// What `SHOW FUNCTIONS` says of them.
 pub(super) const DESCRIPTIONS: [Description; 8] = [
-    scalar("map", "map(K,V)", "array(K), array(V)", "Constructs a map from the given key/value arrays"),
+    scalar(
+        "map",
+        "map(K,V)",
+        "array(K), array(V)",
+        "Constructs a map from the given key/value arrays",
+    ),
     scalar("map", "map(unknown,unknown)", "", "Creates an empty map"),
-    scalar("map_concat", "map(K,V)", "map(K,V)", "Concatenates given maps"),
-    scalar("map_entries", "array(row(k,v))", "map(k,v)", "Construct an array of entries from a given map"),
-    scalar("map_from_entries", "map(k,v)", "array(row(k,v))", "Construct a map from an array of entries"),
-    scalar("map_keys", "array(k)", "map(k,v)", "Returns the keys of the given map(K,V) as an array"),
-    scalar("map_values", "array(v)", "map(k,v)", "Returns the values of the given map(K,V) as an array"),
-    scalar("multimap_from_entries", "map(k,array(v))", "array(row(k,v))", "Construct a multimap from an array of entries"),
+    scalar(
+        "map_concat",
+        "map(K,V)",
+        "map(K,V)",
+        "Concatenates given maps",
+    ),
+    scalar(
+        "map_entries",
+        "array(row(k,v))",
+        "map(k,v)",
+        "Construct an array of entries from a given map",
+    ),
+    scalar(
+        "map_from_entries",
+        "map(k,v)",
+        "array(row(k,v))",
+        "Construct a map from an array of entries",
+    ),
+    scalar(
+        "map_keys",
+        "array(k)",
+        "map(k,v)",
+        "Returns the keys of the given map(K,V) as an array",
+    ),
+    scalar(
+        "map_values",
+        "array(v)",
+        "map(k,v)",
+        "Returns the values of the given map(K,V) as an array",
+    ),
+    scalar(
+        "multimap_from_entries",
+        "map(k,array(v))",
+        "array(row(k,v))",
+        "Construct a multimap from an array of entries",
+    ),
 ];
 
 fn coerce_map(types: &[DataType]) -> Result<Vec<DataType>> {
@@ -89,7 +150,9 @@ fn map(call: &Call<'_>) -> Result<ArrayRef> {
                 return Err(invalid("Key and value arrays must be the same length"));
             }
             keys.range(row).for_each(|index| picked_keys.push(index));
-            values.range(row).for_each(|index| picked_values.push(index));
+            values
+                .range(row)
+                .for_each(|index| picked_values.push(index));
         }
         picked_keys.close()?;
         picked_values.close()?;
@@ -195,12 +258,13 @@ impl Grouped {
         rows: impl Iterator<Item = std::ops::Range<usize>>,
     ) -> Result<Self> {
         let encoded = Comparable::new(keys.data_type())?.encode(keys)?;
+        let nulls = keys.logical_nulls();
         let (mut first, mut values) = (Picker::new(0), Picker::new(0));
         for row in rows {
             let mut places = HashMap::new();
             let mut groups: Vec<Vec<usize>> = Vec::new();
             for index in row {
-                if keys.is_null(index) {
+                if nulls.as_ref().is_some_and(|nulls| nulls.is_null(index)) {
                     return Err(invalid("map key cannot be null"));
                 }
                 let place = *places.entry(encoded.row(index)).or_insert_with(|| {
@@ -233,7 +297,9 @@ impl Grouped {
         nulls: Option<arrow::buffer::NullBuffer>,
     ) -> Result<ArrayRef> {
         let (keys, offsets) = self.keys.parts(&[keys])?;
-        let lists = self.values.finish(&[values], &list_of(values.data_type().clone()), None)?;
+        let lists = self
+            .values
+            .finish(&[values], &list_of(values.data_type().clone()), None)?;
         build_map(returns, offsets, keys, lists, nulls)
     }
 }
@@ -272,7 +338,9 @@ fn part(call: &Call<'_>, part: Part) -> Result<ArrayRef> {
     let ([column], DataType::List(field)) = (call.arrays, call.returns) else {
         return Err(internal("expected one map"));
     };
-    let map = column.as_map_opt().ok_or_else(|| internal("expected a map"))?;
+    let map = column
+        .as_map_opt()
+        .ok_or_else(|| internal("expected a map"))?;
     let items = match part {
         Part::Keys => map.keys(),
         Part::Values => map.values(),
@@ -296,7 +364,9 @@ fn map_entries(call: &Call<'_>) -> Result<ArrayRef> {
     let ([column], DataType::List(field)) = (call.arrays, call.returns) else {
         return Err(internal("expected one map"));
     };
-    let map = column.as_map_opt().ok_or_else(|| internal("expected a map"))?;
+    let map = column
+        .as_map_opt()
+        .ok_or_else(|| internal("expected a map"))?;
     let DataType::Struct(fields) = field.data_type() else {
         return Err(internal("expected to return rows"));
     };

@@ -21,7 +21,9 @@ fn state(partitions: usize) -> SessionState {
         .with_batch_size(3)
         .set_str("datafusion.sql_parser.default_null_ordering", "nulls_last")
         .set_bool("datafusion.sql_parser.parse_float_as_decimal", true);
-    let mut builder = SessionStateBuilder::new().with_config(config).with_default_features();
+    let mut builder = SessionStateBuilder::new()
+        .with_config(config)
+        .with_default_features();
     let planners = builder.expr_planners().get_or_insert_default();
     planners.insert(0, Arc::new(AggregatePlanner::new()));
     planners.insert(0, Arc::new(ArrayPlanner::new()));
@@ -65,8 +67,11 @@ async fn run(sql: &str, partitions: usize) -> Result<String, datafusion::error::
             rows.push(values.join(" | "));
         }
     }
-    let types: Vec<String> =
-        schema.fields().iter().map(|field| type_name(field.data_type())).collect();
+    let types: Vec<String> = schema
+        .fields()
+        .iter()
+        .map(|field| type_name(field.data_type()))
+        .collect();
     Ok(format!("{} :: {}", rows.join("; "), types.join(" | ")))
 }
 
@@ -86,7 +91,11 @@ pub(in crate::presto::functions) async fn check(cases: &[(&str, &str)]) {
     let mut wrong = Vec::new();
     for (sql, expected) in cases {
         for partitions in [1, 3] {
-            let sql = if sql.contains("SELECT") { (*sql).to_owned() } else { format!("SELECT {sql}") };
+            let sql = if sql.contains("SELECT") {
+                (*sql).to_owned()
+            } else {
+                format!("SELECT {sql}")
+            };
             let found = answer(&sql, partitions).await;
             let is_right = match expected.strip_suffix('*') {
                 Some(start) => found.starts_with(start),
@@ -98,5 +107,11 @@ pub(in crate::presto::functions) async fn check(cases: &[(&str, &str)]) {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} of {} wrong:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} wrong:\n{}",
+        wrong.len(),
+        cases.len(),
+        wrong.join("\n")
+    );
 }

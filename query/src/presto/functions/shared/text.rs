@@ -35,12 +35,9 @@ pub(in crate::presto::functions) fn texts(values: &ArrayRef) -> Result<Vec<Optio
                 .with_timestamp_format(Some(plain))
                 .with_timestamp_tz_format(Some(zoned));
             let formatter = ArrayFormatter::try_new(values.as_ref(), &options)?;
-            let text = |row| {
-                (!values.is_null(row)).then(|| formatter.value(row).try_to_string())
-            };
-            let texts: std::result::Result<Vec<Option<String>>, _> = (0..values.len())
-                .map(|row| text(row).transpose())
-                .collect();
+            let text = |row| (!values.is_null(row)).then(|| formatter.value(row).try_to_string());
+            let texts: std::result::Result<Vec<Option<String>>, _> =
+                (0..values.len()).map(|row| text(row).transpose()).collect();
             Ok(texts?)
         }
     }
@@ -51,7 +48,11 @@ pub(in crate::presto::functions) fn double_text(value: f64) -> String {
     let plain = value.abs() >= 1e-3 && value.abs() < 1e7 || value == 0.0;
     if plain {
         let text = value.to_string();
-        return if text.contains('.') { text } else { text + ".0" };
+        return if text.contains('.') {
+            text
+        } else {
+            text + ".0"
+        };
     }
     exponent_text(&format!("{value:E}"))
 }

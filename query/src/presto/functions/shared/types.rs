@@ -11,11 +11,17 @@ use crate::presto::error::TrinoFailure;
 use crate::presto::types::type_name;
 
 /// Returns the error of arguments that no form of the function takes.
-pub(in crate::presto::functions) fn unexpected(name: &str, arguments: &[DataType]) -> DataFusionError {
+pub(in crate::presto::functions) fn unexpected(
+    name: &str,
+    arguments: &[DataType],
+) -> DataFusionError {
     let types: Vec<String> = arguments.iter().map(type_name).collect();
     TrinoFailure::new(
         "FUNCTION_NOT_FOUND",
-        format!("Unexpected parameters ({}) for function {name}", types.join(", ")),
+        format!(
+            "Unexpected parameters ({}) for function {name}",
+            types.join(", ")
+        ),
     )
     .into()
 }
@@ -46,7 +52,9 @@ pub(in crate::presto::functions) fn key_value(entries: &Field) -> Result<(&Field
 }
 
 /// Returns the types of keys and values if the type is a map.
-pub(in crate::presto::functions) fn map_types(data_type: &DataType) -> Option<(DataType, DataType)> {
+pub(in crate::presto::functions) fn map_types(
+    data_type: &DataType,
+) -> Option<(DataType, DataType)> {
     let DataType::Map(entries, _) = data_type else {
         return None;
     };
@@ -71,7 +79,13 @@ pub(in crate::presto::functions) fn normal(data_type: &DataType) -> DataType {
                 .iter()
                 .map(|field| {
                     let inner = normal(field.data_type());
-                    Arc::new(field.as_ref().clone().with_data_type(inner).with_nullable(true))
+                    Arc::new(
+                        field
+                            .as_ref()
+                            .clone()
+                            .with_data_type(inner)
+                            .with_nullable(true),
+                    )
                 })
                 .collect(),
         ),
@@ -84,7 +98,10 @@ pub(in crate::presto::functions) fn normal(data_type: &DataType) -> DataType {
 }
 
 /// Returns the type that both values become, if there is one without loss of meaning.
-pub(in crate::presto::functions) fn common_type(left: &DataType, right: &DataType) -> Option<DataType> {
+pub(in crate::presto::functions) fn common_type(
+    left: &DataType,
+    right: &DataType,
+) -> Option<DataType> {
     use DataType::{
         Date32, Decimal128, Float32, Float64, Int8, Int16, Int32, Int64, List, Map, Null, Struct,
         Timestamp,
@@ -150,7 +167,10 @@ pub(in crate::presto::functions) fn common_type(left: &DataType, right: &DataTyp
 }
 
 /// Returns the one list type of arguments that are all arrays.
-pub(in crate::presto::functions) fn same_lists(name: &str, arguments: &[DataType]) -> Result<Vec<DataType>> {
+pub(in crate::presto::functions) fn same_lists(
+    name: &str,
+    arguments: &[DataType],
+) -> Result<Vec<DataType>> {
     let mut item = DataType::Null;
     for argument in arguments {
         match normal(argument) {

@@ -38,7 +38,10 @@ impl PartitionEvaluator for Bigint {
     }
 
     fn evaluate_all_with_rank(&self, rows: usize, ranks: &[Range<usize>]) -> Result<ArrayRef> {
-        Ok(cast(&self.0.evaluate_all_with_rank(rows, ranks)?, &DataType::Int64)?)
+        Ok(cast(
+            &self.0.evaluate_all_with_rank(rows, ranks)?,
+            &DataType::Int64,
+        )?)
     }
 
     fn supports_bounded_execution(&self) -> bool {
@@ -122,8 +125,8 @@ impl PartitionEvaluator for Shift {
             _ => new_null_array(values.data_type(), rows),
         };
         for row in 0..rows {
-            let distance = constant_i64(&distances, row)
-                .ok_or_else(|| invalid("Offset must not be null"))?;
+            let distance =
+                constant_i64(&distances, row).ok_or_else(|| invalid("Offset must not be null"))?;
             let distance =
                 usize::try_from(distance).map_err(|_| invalid("Offset must be at least 0"))?;
             places.push(match self.target(values, row, distance) {

@@ -173,7 +173,10 @@ impl WindowUDFImpl for Window {
             if self.rule != Rule::Distance {
                 return Err(TrinoFailure::new(
                     "NOT_SUPPORTED",
-                    format!("{} with a number that is not constant is not supported", self.name()),
+                    format!(
+                        "{} with a number that is not constant is not supported",
+                        self.name()
+                    ),
                 )
                 .into());
             }
@@ -212,10 +215,12 @@ impl WindowUDFImpl for Window {
 
     fn reverse_expr(&self) -> ReversedUDWF {
         match self.inner.reverse_expr() {
-            ReversedUDWF::Reversed(inner) => ReversedUDWF::Reversed(Arc::new(WindowUDF::from(Self {
-                inner,
-                rule: self.rule,
-            }))),
+            ReversedUDWF::Reversed(inner) => {
+                ReversedUDWF::Reversed(Arc::new(WindowUDF::from(Self {
+                    inner,
+                    rule: self.rule,
+                })))
+            }
             other => other,
         }
     }
