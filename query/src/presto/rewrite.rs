@@ -174,6 +174,7 @@ fn renamed(function: &Function, name: &str) -> Option<Expr> {
     let mut function = function.clone();
     if let Some(ObjectNamePart::Identifier(ident)) = function.name.0.first_mut() {
         (*new).clone_into(&mut ident.value);
+        ident.quote_style = new.starts_with('$').then_some('"');
     }
     Some(Expr::Function(function))
 }

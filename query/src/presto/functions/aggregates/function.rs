@@ -50,6 +50,9 @@ pub(super) enum Order {
     Sorts,
 }
 
+/// Builds an accumulator.
+pub(super) type Build = fn(&Inputs) -> Result<Box<dyn Accumulator>>;
+
 /// A function: its name, how its arguments are converted, its type and how it accumulates.
 #[derive(Debug, Clone)]
 pub(super) struct Aggregate {
@@ -58,11 +61,11 @@ pub(super) struct Aggregate {
     pub(super) returns: fn(&[DataType]) -> Result<DataType>,
     /// The types of the columns between a partial and a final aggregation.
     pub(super) state: fn(&Inputs) -> Vec<DataType>,
-    pub(super) accumulator: fn(&Inputs) -> Result<Box<dyn Accumulator>>,
+    pub(super) accumulator: Build,
     /// For many groups at once, if the types allow.
     pub(super) groups: fn(&Inputs) -> Option<Box<dyn GroupsAccumulator>>,
     /// For frames that slide; if none, each frame is computed anew.
-    pub(super) sliding: Option<fn(&Inputs) -> Result<Box<dyn Accumulator>>>,
+    pub(super) sliding: Option<Build>,
     pub(super) order: Order,
     /// The value of no rows; NULL if none.
     pub(super) empty: Option<ScalarValue>,
@@ -75,7 +78,7 @@ impl Aggregate {
         name: &'static str,
         coerce: fn(&[DataType]) -> Result<Vec<DataType>>,
         returns: fn(&[DataType]) -> Result<DataType>,
-        accumulator: fn(&Inputs) -> Result<Box<dyn Accumulator>>,
+        accumulator: Build,
     ) -> Self {
         Self {
             name,

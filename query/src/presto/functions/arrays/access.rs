@@ -20,12 +20,18 @@ pub(super) fn definitions() -> Vec<Definition> {
     vec![
         strict("cardinality", coerce_collection, bigint, cardinality),
         strict("element_at", coerce_element_at, element_type, element_at),
-        strict("array_first", coerce_one_list, item_type, |call| {
-            at_end(call, End::First)
-        }),
-        strict("array_last", coerce_one_list, item_type, |call| {
-            at_end(call, End::Last)
-        }),
+        strict(
+            "array_first",
+            |types| one_list("array_first", types),
+            item_type,
+            |call| at_end(call, End::First),
+        ),
+        strict(
+            "array_last",
+            |types| one_list("array_last", types),
+            item_type,
+            |call| at_end(call, End::Last),
+        ),
         strict(
             "contains",
             |types| list_and_item("contains", types),
@@ -50,12 +56,18 @@ pub(super) fn definitions() -> Vec<Definition> {
             boolean,
             arrays_overlap,
         ),
-        strict("array_max", coerce_one_list, item_type, |call| {
-            extreme(call, End::Last)
-        }),
-        strict("array_min", coerce_one_list, item_type, |call| {
-            extreme(call, End::First)
-        }),
+        strict(
+            "array_max",
+            |types| one_list("array_max", types),
+            item_type,
+            |call| extreme(call, End::Last),
+        ),
+        strict(
+            "array_min",
+            |types| one_list("array_min", types),
+            item_type,
+            |call| extreme(call, End::First),
+        ),
         strict("array_join", coerce_join, varchar, array_join),
     ]
 }
@@ -87,10 +99,10 @@ pub(super) fn item_type(types: &[DataType]) -> Result<DataType> {
     }
 }
 
-pub(super) fn coerce_one_list(types: &[DataType]) -> Result<Vec<DataType>> {
+pub(super) fn one_list(name: &str, types: &[DataType]) -> Result<Vec<DataType>> {
     match types {
-        [_] => same_lists("array function", types),
-        _ => Err(unexpected("array function", types)),
+        [_] => same_lists(name, types),
+        _ => Err(unexpected(name, types)),
     }
 }
 

@@ -10,7 +10,7 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::Result;
 
-use super::access::{coerce_one_list, item_type};
+use super::access::{item_type, one_list};
 use super::sets::first_type;
 use crate::presto::functions::shared::{
     Call, Definition, Lists, Nulls, Picker, constant_i64, internal, invalid, list_of, normal,
@@ -42,7 +42,13 @@ pub(super) fn definitions() -> Vec<Definition> {
         ),
         strict("flatten", coerce_flatten, item_type, flatten),
         strict("zip", coerce_zip, zip_type, zip),
-        strict("shuffle", coerce_one_list, first_type, shuffle).volatile(),
+        strict(
+            "shuffle",
+            |types| one_list("shuffle", types),
+            first_type,
+            shuffle,
+        )
+        .volatile(),
         Definition::new("repeat", Nulls::Given, coerce_repeat, repeat_type, repeat),
     ]
 }

@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, Int64Array};
 use arrow::datatypes::DataType;
 use datafusion::error::Result;
 
-use super::access::{coerce_one_list, item_type, list_and_item, two_lists};
+use super::access::{item_type, list_and_item, one_list, two_lists};
 use crate::presto::functions::shared::{
     Call, Comparable, Definition, Lists, Nulls, Picker, build_map, internal, map_of, nan_flags,
 };
@@ -18,7 +18,7 @@ pub(super) fn definitions() -> Vec<Definition> {
     vec![
         strict(
             "array_distinct",
-            coerce_one_list,
+            |types| one_list("array_distinct", types),
             first_type,
             array_distinct,
         ),
@@ -48,7 +48,7 @@ pub(super) fn definitions() -> Vec<Definition> {
         ),
         strict(
             "array_histogram",
-            coerce_one_list,
+            |types| one_list("array_histogram", types),
             histogram_type,
             array_histogram,
         ),

@@ -3,7 +3,7 @@ use crate::presto::functions::shared::check;
 #[tokio::test]
 async fn elements_and_positions_are_found() {
     check(&[
-        ("cardinality(ARRAY[1,NULL]), cardinality(map(ARRAY[1],ARRAY[2])), cardinality(CAST(NULL AS bigint[]))", "2 | 1 | NULL :: bigint | bigint | bigint"),
+        ("cardinality(ARRAY[1,NULL]), cardinality(map(ARRAY[1],ARRAY[2])), cardinality(CAST(NULL AS array<bigint>))", "2 | 1 | NULL :: bigint | bigint | bigint"),
         ("cardinality(1)", "FUNCTION_NOT_FOUND: Unexpected parameters (bigint) for function cardinality"),
         ("element_at(ARRAY[1,2,3],-1), element_at(ARRAY[1],5), element_at(ARRAY[1],-5), element_at(ARRAY[1],NULL)", "3 | NULL | NULL | NULL :: bigint | bigint | bigint | bigint"),
         ("element_at(ARRAY[1],0)", "INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1"),

@@ -19,6 +19,12 @@ use crate::presto::types::type_name;
 /// The types of the values.
 pub(super) type Values<'a> = &'a [DataType];
 
+/// The types of the parameters of each lambda; none for a lambda that needs another first.
+pub(super) type Parameters = Vec<Option<Vec<DataType>>>;
+
+/// The types of the values, once it is known what the lambdas give.
+pub(super) type CoerceAgain = fn(Values<'_>, &[DataType]) -> Option<Vec<DataType>>;
+
 /// A function: how its values are converted, what its lambdas take, its type and what it does.
 #[derive(Debug)]
 pub(super) struct HigherOrder {
@@ -27,12 +33,11 @@ pub(super) struct HigherOrder {
     pub(super) lambdas: (usize, usize),
     pub(super) coerce: fn(Values<'_>) -> Result<Vec<DataType>>,
     /// The parameters of each lambda, by the types of the values and of what lambdas are known to give.
-    pub(super) parameters:
-        fn(Values<'_>, &[Option<DataType>]) -> Result<Vec<Option<Vec<DataType>>>>,
+    pub(super) parameters: fn(Values<'_>, &[Option<DataType>]) -> Result<Parameters>,
     /// The type of the result, by those of the values and of what the lambdas give.
     pub(super) returns: fn(Values<'_>, &[DataType]) -> Option<DataType>,
     /// Converts values again once it is known what the lambdas give.
-    pub(super) coerce_again: Option<fn(Values<'_>, &[DataType]) -> Option<Vec<DataType>>>,
+    pub(super) coerce_again: Option<CoerceAgain>,
     pub(super) run: fn(&Call<'_>) -> Result<ArrayRef>,
     pub(super) signature: HigherOrderSignature,
 }

@@ -9,7 +9,7 @@ async fn lambdas_run_over_arrays() {
         ("any_match(ARRAY[1,NULL],x->x>5), any_match(ARRAY[],x->true), all_match(ARRAY[1,NULL],x->x>0), all_match(ARRAY[1,NULL],x->x>5)", "NULL | false | NULL | false :: boolean | boolean | boolean | boolean"),
         ("all_match(ARRAY[],x->false), none_match(ARRAY[1,NULL],x->x>5), none_match(ARRAY[1,NULL],x->x>0), none_match(ARRAY[],x->true), any_match(NULL,x->true)", "true | NULL | false | true | NULL :: boolean | boolean | boolean | boolean | boolean"),
         ("reduce(ARRAY[1,2,3],0,(s,x)->s+x,s->s), reduce(ARRAY[1,NULL],0,(s,x)->s+x,s->s), reduce(ARRAY[],5,(s,x)->s,s->s*2)", "6 | NULL | 10 :: bigint | bigint | bigint"),
-        ("reduce(ARRAY[1,2],CAST(0 AS double),(s,x)->s+x,s->s), reduce(ARRAY[1,2],0,(s,x)->s+x*0.5,s->s), reduce(CAST(NULL AS bigint[]),0,(s,x)->s+x,s->s)", "3.0 | 1.5 | NULL ::*"),
+        ("reduce(ARRAY[1,2],CAST(0 AS double),(s,x)->s+x,s->s), reduce(ARRAY[1,2],0,(s,x)->s+x*0.5,s->s), reduce(CAST(NULL AS array<bigint>),0,(s,x)->s+x,s->s)", "3.0 | 1.5 | NULL ::*"),
         ("reduce(ARRAY[1],0,(s,x)->'a',s->s)", "FUNCTION_NOT_FOUND: Unexpected parameters (array(bigint), bigint, <function>, <function>) for function reduce"),
         ("zip_with(ARRAY[1,2],ARRAY['a'],(x,y)->y), zip_with(ARRAY[1,2],ARRAY[3,4],(x,y)->x*y)", "[a, NULL] | [3, 8] :: array(varchar) | array(bigint)"),
         ("array_sort(ARRAY[3,NULL,1]), array_sort(ARRAY['b','a']), array_sort(ARRAY[ARRAY[2],ARRAY[1,2]])", "[1, 3, NULL] | [a, b] | [[1, 2], [2]] :: array(bigint) | array(varchar) | array(array(bigint))"),

@@ -258,12 +258,13 @@ impl Grouped {
         rows: impl Iterator<Item = std::ops::Range<usize>>,
     ) -> Result<Self> {
         let encoded = Comparable::new(keys.data_type())?.encode(keys)?;
+        let nulls = keys.logical_nulls();
         let (mut first, mut values) = (Picker::new(0), Picker::new(0));
         for row in rows {
             let mut places = HashMap::new();
             let mut groups: Vec<Vec<usize>> = Vec::new();
             for index in row {
-                if keys.is_null(index) {
+                if nulls.as_ref().is_some_and(|nulls| nulls.is_null(index)) {
                     return Err(invalid("map key cannot be null"));
                 }
                 let place = *places.entry(encoded.row(index)).or_insert_with(|| {

@@ -190,13 +190,14 @@ pub(in crate::presto::functions) fn build_map(
         return Err(internal("expected to return a map"));
     };
     let encoded = Comparable::new(keys.data_type())?.encode(&keys)?;
+    let key_nulls = keys.logical_nulls();
     for (row, range) in ranges(&offsets).into_iter().enumerate() {
         if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
             continue;
         }
         let mut seen = HashSet::with_capacity(range.len());
         for index in range {
-            if keys.is_null(index) {
+            if key_nulls.as_ref().is_some_and(|nulls| nulls.is_null(index)) {
                 return Err(invalid("map key cannot be null"));
             }
             if !seen.insert(encoded.row(index)) {
