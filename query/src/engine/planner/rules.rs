@@ -96,12 +96,17 @@ fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
             common(&all, "IN value and list items", schema)
         }
         Expr::Between(between) => {
-            let all = [
-                between.expr.as_ref(),
-                between.low.as_ref(),
-                between.high.as_ref(),
-            ];
-            common(&all, "BETWEEN value, min and max", schema)
+            let (low, high) = (between.low.as_ref(), between.high.as_ref());
+            let all = [between.expr.as_ref(), low, high];
+            common(&all, "BETWEEN", schema).map_err(|_| {
+                let name = |expr: &Expr| match expr.to_field(schema) {
+                    Ok((_, field)) => shown(expr, &field),
+                    Err(_) => "unknown".to_owned(),
+                };
+                let (value, low, high) = (name(between.expr.as_ref()), name(low), name(high));
+                let message = format!("Cannot check if {value} is BETWEEN {low} and {high}");
+                failure("TYPE_MISMATCH", message)
+            })
         }
         Expr::Like(like) => match like.expr.get_type(schema) {
             Ok(other) if !is_text(&other) && (other.is_numeric() || other == DataType::Boolean) => {

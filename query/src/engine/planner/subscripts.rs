@@ -71,10 +71,16 @@ pub(super) fn subscript(base: Expr, key: Expr, base_type: Option<&DataType>) -> 
             | DataType::Map(..),
         )
         | None => Ok(call(Subscript, vec![base, key])),
-        Some(other) => Err(failure(
-            "TYPE_MISMATCH",
-            format!("Cannot subscript {}", type_name(other)),
-        )),
+        Some(other) => {
+            let key = match &key {
+                Expr::Literal(value, _) => type_name(&value.data_type()),
+                _ => "value".to_owned(),
+            };
+            Err(failure(
+                "TYPE_MISMATCH",
+                format!("Cannot use {key} for subscript of {}", type_name(other)),
+            ))
+        }
     }
 }
 

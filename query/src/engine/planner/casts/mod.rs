@@ -124,7 +124,8 @@ impl Kernel for CastTo {
             check(from, &self.to)?;
         }
         let is_nullable = match self.failing {
-            Failing::IsAnError => from.is_nullable() || is_json(from),
+            // JSON's null is NULL.
+            Failing::IsAnError => from.is_nullable() || self.from.as_ref().is_some_and(is_json),
             Failing::IsNull => true,
         };
         let field = self.to.clone().with_name(self.name());
