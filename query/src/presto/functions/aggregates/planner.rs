@@ -9,6 +9,7 @@ use datafusion::logical_expr::planner::{
 use datafusion::logical_expr::{AggregateUDF, WindowFunctionDefinition};
 
 use super::extremes::{max_n, min_n};
+use crate::presto::error::TrinoFailure;
 
 /// Plans `max(x, n)` and `min(x, n)`, whose one-argument forms are the engine's.
 #[derive(Debug)]
@@ -45,6 +46,14 @@ impl ExprPlanner for AggregatePlanner {
     }
 
     fn plan_window(&self, expr: RawWindowExpr) -> Result<PlannerResult<RawWindowExpr>> {
+        let name = expr.func_def.name();
+        if matches!(name, "lag" | "lead") && expr.order_by.is_empty() {
+            return Err(TrinoFailure::new(
+                "MISSING_ORDER_BY",
+                format!("{name} function requires an ORDER BY window clause"),
+            )
+            .into());
+        }
         let func = self.several(expr.func_def.name(), expr.args.len());
         Ok(PlannerResult::Original(match func {
             Some(func) => RawWindowExpr {

@@ -12,6 +12,15 @@ async fn ranks_are_bigints() {
 }
 
 #[tokio::test]
+async fn shifts_need_an_order() {
+    check(&[(
+        "SELECT lag(x) OVER () FROM (VALUES (1)) AS t(x)",
+        "MISSING_ORDER_BY: lag function requires an ORDER BY window clause",
+    )])
+    .await;
+}
+
+#[tokio::test]
 async fn rows_look_at_others() {
     check(&[
         ("SELECT lag(x) OVER (ORDER BY x), lag(x,2) OVER (ORDER BY x), lag(x,1,99) OVER (ORDER BY x), lead(x,0) OVER (ORDER BY x), lead(x,1,-1) OVER (ORDER BY x) FROM (VALUES (1), (2), (3)) AS t(x) ORDER BY x", "NULL | NULL | 99 | 1 | 2; 1 | NULL | 1 | 2 | 3; 2 | 1 | 2 | 3 | -1 :: bigint | bigint | bigint | bigint | bigint"),
