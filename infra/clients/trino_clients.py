@@ -137,7 +137,7 @@ def sqlalchemy(url):
         check("tables", inspector.get_table_names("alchemy"), ["t"])
         check("has table", (inspector.has_table("t", "alchemy"), inspector.has_table("u", "alchemy")), (True, False))
         columns = inspector.get_columns("t", "alchemy")
-        check("columns", [(c["name"], str(c["type"]).upper()) for c in columns], [("id", "INTEGER"), ("name", "VARCHAR"), ("at", "TIMESTAMP(6)"), ("p", "DECIMAL(10, 2)")])
+        check("columns", [(c["name"], str(c["type"]).upper()) for c in columns], [("id", "INTEGER"), ("name", "VARCHAR"), ("at", "TIMESTAMP"), ("p", "DECIMAL(10, 2)")])
         table = sa.Table("t", sa.MetaData(schema="alchemy"), autoload_with=engine)
         found = connection.execute(sa.select(table.c.name).where(table.c.id > 0).order_by(table.c.id).limit(1).offset(1)).fetchall()
         check("select", [tuple(row) for row in found], [("two",)])

@@ -21,50 +21,41 @@ pub(super) fn utf8<O: OffsetSizeTrait>(values: GenericStringArray<O>) -> Writer 
     })
 }
 
-/// What stands after the backslash for a byte; zero for bytes that stand for themselves.
-const ESCAPES: [u8; 256] = {
-    let mut escapes = [0; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        escapes[byte] = b'u';
-        byte += 1;
-    }
-    escapes[0x08] = b'b';
-    escapes[b'\t' as usize] = b't';
-    escapes[b'\n' as usize] = b'n';
-    escapes[0x0c] = b'f';
-    escapes[b'\r' as usize] = b'r';
-    escapes[b'"' as usize] = b'"';
-    escapes[b'\\' as usize] = b'\\';
-    escapes
-};
-
 /// Writes a JSON string.
 pub(super) fn json(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
-    let escape = |byte: &u8| ESCAPES.get(usize::from(*byte)).copied().unwrap_or(0);
-    while let Some(at) = rest.iter().position(|byte| escape(byte) != 0) {
+    let is_escaped = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    while let Some(at) = rest.iter().position(is_escaped) {
         let (plain, tail) = rest.split_at(at);
         out.extend_from_slice(plain);
         if let Some((byte, tail)) = tail.split_first() {
-            let letter = escape(byte);
-            out.extend_from_slice(&[b'\\', letter]);
-            if letter == b'u' {
-                let hex = |nibble: u8| {
-                    if nibble < 10 {
-                        b'0' + nibble
-                    } else {
-                        b'a' - 10 + nibble
-                    }
-                };
-                out.extend_from_slice(&[b'0', b'0', hex(byte >> 4), hex(byte & 15)]);
-            }
+            escape(out, *byte);
             rest = tail;
         }
     }
     out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+fn escape(out: &mut Vec<u8>, byte: u8) {
+    let letter = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        b'\t' => b't',
+        b'\n' => b'n',
+        0x0c => b'f',
+        b'\r' => b'r',
+        _ => {
+            let digit = |nibble: u8| match nibble {
+                0..10 => b'0' + nibble,
+                _ => b'a' - 10 + nibble,
+            };
+            let (high, low) = (digit(byte >> 4), digit(byte & 15));
+            return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+        }
+    };
+    out.extend_from_slice(&[b'\\', letter]);
 }
 
 pub(super) fn binary<O: OffsetSizeTrait>(values: GenericBinaryArray<O>) -> Writer {
