@@ -23,12 +23,14 @@ pub use crate::catalog::{
 };
 pub use crate::error::{Error, Result};
 pub use crate::external::{ExternalTable, RepairMode, RepairSummary, TableFolder};
-pub use crate::lake::{Lake, LakeConfig, NamingMode, OpenTable, PendingTable, TableDefinition, clone_owner};
+pub use crate::lake::{
+    Lake, LakeConfig, NamingMode, OpenTable, PendingTable, TableDefinition, clone_owner,
+};
 pub use crate::maintenance::{Maintainer, MaintenanceConfig};
 pub use crate::nearest::nearest;
 pub use crate::storage::{S3Config, Storage, StorageConfig, StoreFailure};
 pub use crate::table::{
     AppendCommit, AppendOutcome, AsOf, Assignments, ChangeOutcome, CommitNote, CommitSummary,
-    Conversion, LakeTable, MergeClause, MergeRequest, MergeSource, OffsetRange, PendingAppend,
-    Resources, TableSnapshot, VersionLease, WriteOptions,
+    Conversion, FileSummary, LakeTable, MergeClause, MergeRequest, MergeSource, OffsetRange,
+    PendingAppend, Resources, TableSnapshot, Term, VersionLease, WriteOptions,
 };

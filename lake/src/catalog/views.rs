@@ -282,9 +282,6 @@ mod tests {
             .rename_table(&name, &TableName::new("d", "new").unwrap())
             .await
             .unwrap();
-        assert_eq!(
-            catalog.undrop_table(&name).await.unwrap().location,
-            "d/one"
-        );
+        assert_eq!(catalog.undrop_table(&name).await.unwrap().location, "d/one");
     }
 }
