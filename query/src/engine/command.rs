@@ -1,6 +1,8 @@
 //! Statements about tables, schemas, views and rows: read by readers of our own, because Trino's grammar of
 //! them is not that of our parser.
 
+use lake::Database;
+
 use super::ddl::{self, AlterStatement, CreateTableStatement, DdlStatement};
 use super::dml::{self, ChangeStatement, InsertStatement, MergeStatement};
 use super::procedures::{self, CallStatement};
@@ -8,7 +10,7 @@ use super::reader::Reader;
 use super::session::SessionSettings;
 use super::show::{self, ShowStatement};
 use super::views::{self, ViewStatement};
-use super::{QueryEngine, StatementResult, refuse_in_transaction};
+use super::{QueryEngine, StatementResult, names, refuse_in_transaction};
 use crate::{Error, Result};
 
 /// One of these statements.
@@ -142,6 +144,18 @@ fn read_alter(reader: &mut Reader) -> Result<Option<Command>> {
 }
 
 impl QueryEngine {
+    /// Makes the schema that every metastore has when something is put into it: the lake need not have it, until
+    /// then it is only shown.
+    pub(super) async fn make_default(&self, schema: &str) -> Result<()> {
+        if schema != names::DEFAULT {
+            return Ok(());
+        }
+        match self.lake().create_database(Database::named(schema)).await {
+            Err(lake::Error::DatabaseAlreadyExists { .. }) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
     /// Runs a statement about tables, schemas, views or rows.
     pub(super) async fn run_command(
         &self,

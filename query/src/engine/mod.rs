@@ -341,7 +341,7 @@ impl QueryEngine {
             }
         } else {
             names::Names::check_catalog(&catalog)?;
-            if schema != information_schema::NAME {
+            if schema != information_schema::NAME && schema != names::DEFAULT {
                 self.inner.lake.catalog().database(&schema).await?;
             }
         }

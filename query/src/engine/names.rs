@@ -12,6 +12,9 @@ use crate::{Error, Result};
 /// The catalog of what the engine says about itself.
 pub(super) const SYSTEM: &str = "system";
 
+/// The schema that every metastore has.
+pub(super) const DEFAULT: &str = "default";
+
 /// The names of the lake; all mean the same.
 pub(super) const CATALOGS: [&str; 3] = ["delta", "hive", super::CATALOG];
 

@@ -8,7 +8,8 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use lake::{AsOf, OpenTable, Relation};
 
 use super::names::{
-    FullName, Names, SYSTEM, catalog_not_found, catalog_of, did_you_mean, in_catalog, is_lake,
+    DEFAULT, FullName, Names, SYSTEM, catalog_not_found, catalog_of, did_you_mean, in_catalog,
+    is_lake,
 };
 use super::reader::Reader;
 use super::session::SessionSettings;
@@ -345,6 +346,9 @@ async fn schemas(engine: &QueryEngine, catalog: &str) -> Result<Vec<String>> {
     } else {
         return Err(catalog_not_found(catalog));
     };
+    if is_lake(catalog) && !names.iter().any(|name| name == DEFAULT) {
+        names.push(DEFAULT.to_owned());
+    }
     names.push(system::INFORMATION_SCHEMA.to_owned());
     Ok(names)
 }
@@ -368,6 +372,9 @@ async fn tables(engine: &QueryEngine, catalog: &str, schema: &str) -> Result<Vec
         return Ok(own.map(|spec| spec.name.to_owned()).collect());
     }
     let catalog = engine.lake().catalog();
+    if schema == DEFAULT && catalog.database(schema).await.is_err() {
+        return Ok(Vec::new());
+    }
     let tables = catalog.tables(schema).await?.into_iter();
     let views = catalog.views(schema).await?.into_iter();
     Ok(tables
@@ -679,12 +686,16 @@ async fn stats(
             let bound = |which: &str, greatest: bool| {
                 let mut best: Option<f64> = None;
                 for file in &files {
-                    let value = file
-                        .statistics
-                        .as_ref()?
-                        .get(which)?
-                        .get(field.name())?
-                        .as_f64()?;
+                    let statistics = file.statistics.as_ref()?;
+                    let value = statistics.get(which).and_then(|all| all.get(field.name()));
+                    let Some(value) = value.and_then(serde_json::Value::as_f64) else {
+                        // A file without any value has no bounds.
+                        let nulls = statistics.get("nullCount")?.get(field.name())?;
+                        if Some(nulls) == statistics.get("numRecords") {
+                            continue;
+                        }
+                        return None;
+                    };
                     best = Some(match best {
                         Some(known) if greatest => known.max(value),
                         Some(known) => known.min(value),

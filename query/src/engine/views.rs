@@ -166,6 +166,7 @@ async fn create(
     };
     let full = Names::full(&name, session)?;
     let name = full.in_lake()?;
+    engine.make_default(&name.database).await?;
     let catalog = engine.lake().catalog();
     catalog.database(&name.database).await?;
     let exists = |kind: &str| -> Error {
@@ -277,6 +278,9 @@ async fn plan(pins: &Arc<Pins>, sql: &str, session: &SessionSettings) -> Result<
         return Err(not_query());
     };
     let unnamed = unnamed_column(query);
+    if unnamed.is_none() {
+        check_distinct(&written_names(query))?;
+    }
     if let SetExpr::Select(select) = query.body.as_mut() {
         super::name_like_presto(&mut select.projection);
     }
@@ -313,6 +317,22 @@ pub(super) fn unnamed_column(query: &ast::Query) -> Option<usize> {
             _ => return None,
         };
     }
+}
+
+/// Returns the names that a query's select list gives to columns; none for those of a `*`.
+pub(super) fn written_names(query: &ast::Query) -> Vec<String> {
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return Vec::new();
+    };
+    let name = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.to_lowercase()),
+        SelectItem::UnnamedExpr(ast::Expr::Identifier(name)) => Some(name.value.to_lowercase()),
+        SelectItem::UnnamedExpr(ast::Expr::CompoundIdentifier(parts)) => {
+            parts.last().map(|name| name.value.to_lowercase())
+        }
+        _ => None,
+    };
+    select.projection.iter().filter_map(name).collect()
 }
 
 /// Returns a view as a table of its query's rows.

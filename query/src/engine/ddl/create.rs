@@ -202,6 +202,7 @@ pub(in crate::engine) async fn create_table(
     let full = Names::full(&statement.name, session)?;
     let name = full.in_lake()?;
     let is_filled = statement.query.is_some();
+    engine.make_default(&name.database).await?;
     match engine.lake().catalog().relation(&name).await {
         Ok(_) if statement.if_not_exists => {
             return Ok(("CREATE TABLE", is_filled.then_some(0)));
@@ -426,6 +427,9 @@ pub(in crate::engine) async fn run_query(
             format!("Column name not specified at position {position}"),
         )
         .into());
+    }
+    if needs_names {
+        views::check_distinct(&views::written_names(query))?;
     }
     Box::pin(engine.run_statement(*statement, session)).await
 }

@@ -2,7 +2,7 @@
 
 use lake::{AsOf, OpenTable, TableEntry, ViewEntry};
 
-use super::super::names::{SYSTEM, in_catalog};
+use super::super::names::{DEFAULT, SYSTEM, in_catalog};
 use super::{
     INFORMATION_SCHEMA, SYSTEM_SCHEMAS, TableSpec, Wanted, information_tables, system_tables,
 };
@@ -69,6 +69,9 @@ pub(super) async fn schemas(
         let databases = engine.lake().catalog().databases().await?;
         databases.into_iter().map(|known| known.name).collect()
     };
+    if catalog != SYSTEM {
+        names.push(DEFAULT.to_owned());
+    }
     names.push(INFORMATION_SCHEMA.to_owned());
     names.retain(|name| wanted.has_schema(name));
     names.sort();
