@@ -65,6 +65,79 @@ pub struct TableDefinition {
     pub properties: BTreeMap<String, String>,
 }
 
+/// What naming a table does about a table of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamingMode {
+    /// It fails.
+    New,
+    /// The new one takes its place in one step; the old one can be had back like a dropped one.
+    Replace,
+}
+
+/// A table that has a log and no name yet.
+#[derive(Debug)]
+pub struct PendingTable<'a> {
+    lake: &'a Lake,
+    table: LakeTable,
+    entry: TableEntry,
+    mode: NamingMode,
+}
+
+impl PendingTable<'_> {
+    /// Returns the table, to be filled.
+    pub fn table(&self) -> &LakeTable {
+        &self.table
+    }
+
+    /// Says who is responsible for the table.
+    pub fn set_owner(&mut self, owner: Option<String>) {
+        self.entry.owner = owner;
+    }
+
+    /// Gives the table its name and returns it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Lake::create_table`]; the files are deleted then, if they are the lake's.
+    pub async fn finish(self) -> Result<LakeTable> {
+        let Self {
+            lake,
+            table,
+            entry,
+            mode,
+        } = self;
+        let (location, kind) = (entry.location.clone(), entry.kind);
+        let named = match mode {
+            NamingMode::New => lake.catalog.register_table(entry).await,
+            NamingMode::Replace => {
+                let purge_after = match lake.catalog.table(table.name()).await.map(|old| old.kind) {
+                    Ok(TableKind::External) => None,
+                    _ => Some(Utc::now() + lake.grace()?),
+                };
+                lake.catalog.replace_table(entry, purge_after).await
+            }
+        };
+        if let Err(error) = named {
+            if kind == TableKind::Managed {
+                lake.delete_files(table.name(), table.url()).await;
+            }
+            return Err(error);
+        }
+        info!(table = %table.name(), url = %table.url(), "table created");
+        lake.tables.lock().insert(location, table.clone());
+        Ok(table)
+    }
+
+    /// Gives up; the files are deleted, if they are the lake's.
+    pub async fn discard(self) {
+        if self.entry.kind == TableKind::Managed {
+            self.lake
+                .delete_files(self.table.name(), self.table.url())
+                .await;
+        }
+    }
+}
+
 /// A table, opened as its format demands.
 #[derive(Debug, Clone)]
 pub enum OpenTable {
@@ -159,10 +232,52 @@ impl Lake {
     /// [`Error::DatabaseNotFound`], [`Error::TableAlreadyExists`], [`Error::SchemaMismatch`] for
     /// columns that Delta cannot store, [`Error::Table`] for properties that it refuses.
     pub async fn create_table(&self, definition: TableDefinition) -> Result<LakeTable> {
+        self.begin_table(definition, None, NamingMode::New)
+            .await?
+            .finish()
+            .await
+    }
+
+    /// Begins a table that has no name yet, so that it can be filled before anybody sees it.
+    /// Without a location it gets a fresh one in its database; with one, the table is external:
+    /// its files stay when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create_table`](Self::create_table); [`Error::LocationTaken`] when there is a
+    /// Delta table at the location, [`Error::ExternalLocationNotAllowed`].
+    pub async fn begin_table(
+        &self,
+        definition: TableDefinition,
+        location: Option<&str>,
+        mode: NamingMode,
+    ) -> Result<PendingTable<'_>> {
         let name = TableName::new(&definition.name.database, &definition.name.table)?;
-        self.check_name_is_free(&name).await?;
-        let location = self.fresh_location(&name).await?;
-        let url = self.storage.table_url(&location)?;
+        if mode == NamingMode::New {
+            self.check_name_is_free(&name).await?;
+        } else {
+            self.catalog.database(&name.database).await?;
+        }
+        let (location, url, log_store, kind) = match location {
+            None => {
+                let location = self.fresh_location(&name).await?;
+                let url = self.storage.table_url(&location)?;
+                let log_store = self.storage.log_store(&url)?;
+                (location, url, log_store, TableKind::Managed)
+            }
+            Some(given) => {
+                let location = normal_location(&self.storage, given)?;
+                let url = location_url(&self.storage, &location)?;
+                let log_store = self.storage.external_log_store(&url).await?;
+                if log_store.is_delta_table_location().await.unwrap_or(false) {
+                    return Err(Error::LocationTaken {
+                        location: given.to_owned(),
+                        table: "a Delta table that is there".to_owned(),
+                    });
+                }
+                (location, url, log_store, TableKind::External)
+            }
+        };
         let (delta, own): (BTreeMap<_, _>, BTreeMap<_, _>) = definition
             .properties
             .into_iter()
@@ -172,12 +287,13 @@ impl Lake {
             comment: definition.comment.clone(),
             column_comments: table::schema::column_comments(&schema),
             properties: own,
-            ..TableEntry::delta(name.clone(), location.clone(), Utc::now())
+            kind,
+            ..TableEntry::delta(name.clone(), location, Utc::now())
         };
         let created = LakeTable::create(
-            name.clone(),
-            url.clone(),
-            self.storage.log_store(&url)?,
+            name,
+            url,
+            log_store,
             table::NewTable {
                 schema,
                 comment: definition.comment,
@@ -186,14 +302,13 @@ impl Lake {
             },
         )
         .await?;
-        if let Err(error) = self.catalog.register_table(entry).await {
-            self.delete_files(created.name(), created.url()).await;
-            return Err(error);
-        }
-        info!(table = %name, %url, "table created");
-        let created = created.with_write_buffer(self.config.write_buffer_bytes);
-        self.tables.lock().insert(location, created.clone());
-        Ok(created)
+        let table = created.with_write_buffer(self.config.write_buffer_bytes);
+        Ok(PendingTable {
+            lake: self,
+            table,
+            entry,
+            mode,
+        })
     }
 
     /// Opens a Delta table. Nothing of its log is read before it is needed.

@@ -2,7 +2,7 @@
 
 /// Returns up to three of `names` that are close to `wanted`, closest first; when none is close
 /// and there are few names, returns those.
-pub(crate) fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut ranked: Vec<(usize, &str)> = names
         .into_iter()
         .map(|name| (edit_distance(wanted, name), name))

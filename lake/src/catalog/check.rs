@@ -83,7 +83,7 @@ pub(super) fn partition_keys_stay(
 /// Checks that a name can be given to a table; it is in lower case.
 pub(super) fn name_is_free(state: &State, name: &TableName) -> Result<()> {
     let known = find_database(state, &name.database)?;
-    if known.tables.contains_key(&name.table) {
+    if known.tables.contains_key(&name.table) || known.views.contains_key(&name.table) {
         return Err(Error::TableAlreadyExists {
             name: name.to_string(),
         });

@@ -22,6 +22,7 @@ mod model;
 mod partition;
 mod partitions;
 mod state;
+mod views;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ pub use self::model::{
 pub(crate) use self::partition::parse_partition_folder;
 pub use self::partition::{NULL_PARTITION, Partition, parse_partition_name, partition_name};
 use self::state::{Change, DatabaseState, LogEntry, State};
+pub use self::views::{IfViewExists, Relation, ViewEntry, ViewSecurity};
 use crate::backoff;
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
@@ -163,12 +165,12 @@ impl Catalog {
         self.change(|state| {
             let known = find_database(state, name)?;
             let name = known.database.name.clone();
-            if known.tables.is_empty() {
+            if known.tables.is_empty() && known.views.is_empty() {
                 Ok(Change::DropDatabase { name })
             } else {
                 Err(Error::DatabaseNotEmpty {
                     name,
-                    tables: known.tables.len(),
+                    tables: known.tables.len() + known.views.len(),
                 })
             }
         })
@@ -214,6 +216,33 @@ impl Catalog {
             check::location_is_free(state, self.log.root(), &entry)?;
             Ok(Change::CreateTable {
                 table: entry.clone(),
+            })
+        })
+        .await
+    }
+
+    /// Gives a table's name to another table in one step, or names it if no table has the name.
+    /// The one that had the name can be had back as if it were dropped.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`register_table`](Self::register_table), except for a table of the same name.
+    pub async fn replace_table(
+        &self,
+        mut entry: TableEntry,
+        purge_after: Option<chrono::DateTime<Utc>>,
+    ) -> Result<()> {
+        entry.name = TableName::new(&entry.name.database, &entry.name.table)?;
+        check::table(&mut entry)?;
+        self.change(|state| {
+            let known = find_database(state, &entry.name.database)?;
+            if !known.tables.contains_key(&entry.name.table) {
+                check::name_is_free(state, &entry.name)?;
+            }
+            check::location_is_free(state, self.log.root(), &entry)?;
+            Ok(Change::ReplaceTable {
+                table: entry.clone(),
+                purge_after,
             })
         })
         .await

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::model::{Database, DroppedTable, TableEntry, TableName};
 use super::partition::{Partition, values_key};
+use super::views::{ViewEntry, Views};
 
 /// One change of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,12 @@ pub(super) enum Change {
     RenameTable {
         from: TableName,
         to: TableName,
+    },
+    /// Gives the table's name to another one and keeps the one that had it, to be had back.
+    ReplaceTable {
+        table: TableEntry,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        purge_after: Option<DateTime<Utc>>,
     },
     /// Forgets the table.
     DropTable {
@@ -62,11 +69,22 @@ pub(super) enum Change {
         name: TableName,
         values: Vec<Vec<String>>,
     },
+    /// Names a view, or replaces the one that has the name.
+    PutView {
+        view: ViewEntry,
+    },
+    RenameView {
+        from: TableName,
+        to: TableName,
+    },
+    DropView {
+        name: TableName,
+    },
 }
 
 impl Change {
     /// The `change` of every kind that this version reads.
-    pub(super) const KINDS: [&str; 13] = [
+    pub(super) const KINDS: [&str; 17] = [
         "create_database",
         "alter_database",
         "drop_database",
@@ -80,6 +98,10 @@ impl Change {
         "forget_dropped",
         "add_partitions",
         "drop_partitions",
+        "replace_table",
+        "put_view",
+        "rename_view",
+        "drop_view",
     ];
 
     /// Returns what the change is about, for the log of the process.
@@ -98,6 +120,10 @@ impl Change {
             Self::ForgetDropped { tables } => ("forget dropped", tables.len().to_string()),
             Self::AddPartitions { name, .. } => ("add partitions", name.to_string()),
             Self::DropPartitions { name, .. } => ("drop partitions", name.to_string()),
+            Self::ReplaceTable { table, .. } => ("replace table", table.name.to_string()),
+            Self::PutView { view } => ("put view", view.name.to_string()),
+            Self::RenameView { from, to } => ("rename view", format!("{from} to {to}")),
+            Self::DropView { name } => ("drop view", name.to_string()),
         }
     }
 }
@@ -144,6 +170,8 @@ pub(super) struct DatabaseState {
     /// By table; beside the entries, because a table can have very many.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) partitions: BTreeMap<String, Partitions>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) views: Views,
 }
 
 /// A dropped table with its partitions.
@@ -202,16 +230,26 @@ impl State {
             Change::DropTable { name } => {
                 self.take(&name);
             }
-            Change::RetireTable { name, purge_after } => {
-                if let Some((table, partitions)) = self.take(&name) {
-                    let table = DroppedTable {
-                        entry: table,
-                        dropped_at: entry.at,
-                        purge_after,
-                        purging: false,
-                    };
-                    self.dropped.push(DroppedState { table, partitions });
+            Change::RetireTable { name, purge_after } => self.retire(&name, entry.at, purge_after),
+            Change::ReplaceTable { table, purge_after } => {
+                self.retire(&table.name, entry.at, purge_after);
+                self.put(table, Partitions::new());
+            }
+            Change::PutView { view } => {
+                if let Some(state) = self.databases.get_mut(&view.name.database) {
+                    state.views.insert(view.name.table.clone(), view);
                 }
+            }
+            Change::RenameView { from, to } => {
+                if let Some(mut view) = self.take_view(&from)
+                    && let Some(state) = self.databases.get_mut(&to.database)
+                {
+                    view.name = to;
+                    state.views.insert(view.name.table.clone(), view);
+                }
+            }
+            Change::DropView { name } => {
+                self.take_view(&name);
             }
             Change::UndropTable { name } => {
                 if let Some(position) = self.undroppable(&name) {
@@ -258,6 +296,28 @@ impl State {
         self.dropped
             .iter()
             .rposition(|dropped| dropped.table.entry.name == *name && !dropped.table.purging)
+    }
+
+    fn retire(
+        &mut self,
+        name: &TableName,
+        dropped_at: DateTime<Utc>,
+        purge_after: Option<DateTime<Utc>>,
+    ) {
+        if let Some((entry, partitions)) = self.take(name) {
+            let table = DroppedTable {
+                entry,
+                dropped_at,
+                purge_after,
+                purging: false,
+            };
+            self.dropped.push(DroppedState { table, partitions });
+        }
+    }
+
+    fn take_view(&mut self, name: &TableName) -> Option<ViewEntry> {
+        let state = self.databases.get_mut(&name.database)?;
+        state.views.remove(&name.table)
     }
 
     fn take(&mut self, name: &TableName) -> Option<(TableEntry, Partitions)> {

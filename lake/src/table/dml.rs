@@ -5,6 +5,7 @@
 //! with `delta.enableChangeDataFeed` the changes themselves are written as well.
 
 use arrow::array::RecordBatch;
+use datafusion::logical_expr::Expr;
 use deltalake::protocol::SaveMode;
 use futures::FutureExt;
 
@@ -12,7 +13,7 @@ use super::constraints::Rules;
 use super::guard::Isolation;
 use super::operation::{ChangeOutcome, Operation, Run, Writes};
 use super::writer::base_properties;
-use super::{LakeTable, WriteOptions};
+use super::{LakeTable, Term, WriteOptions};
 use crate::error::Result;
 
 impl LakeTable {
@@ -33,7 +34,29 @@ impl LakeTable {
         predicate: Option<&str>,
         options: impl Into<WriteOptions> + Send,
     ) -> Result<ChangeOutcome> {
-        let options = options.into();
+        self.delete_rows(predicate.map(Term::from), options.into())
+            .await
+    }
+
+    /// Deletes the rows for which a planned predicate is true. Its columns have no qualifiers.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`delete`](Self::delete).
+    pub async fn delete_where(
+        &self,
+        predicate: Expr,
+        options: impl Into<WriteOptions> + Send,
+    ) -> Result<ChangeOutcome> {
+        self.delete_rows(Some(Term::Planned(predicate)), options.into())
+            .await
+    }
+
+    async fn delete_rows(
+        &self,
+        predicate: Option<Term>,
+        options: WriteOptions,
+    ) -> Result<ChangeOutcome> {
         let operation = Operation {
             action: "deleting from",
             isolation: Isolation::WriteSerializable,
@@ -49,8 +72,11 @@ impl LakeTable {
                 .with_session_state(options.resources.session())
                 .with_writer_properties(base_properties().build())
                 .with_commit_properties(commit);
-            if let Some(predicate) = predicate {
-                builder = builder.with_predicate(predicate);
+            if let Some(predicate) = &predicate {
+                builder = match predicate.clone() {
+                    Term::Sql(text) => builder.with_predicate(text),
+                    Term::Planned(expr) => builder.with_predicate(expr),
+                };
             }
             async move { builder.await.map(drop) }.boxed()
         })
@@ -84,7 +110,40 @@ impl LakeTable {
         predicate: Option<&str>,
         options: impl Into<WriteOptions> + Send,
     ) -> Result<ChangeOutcome> {
-        let options = options.into();
+        let assignments: Vec<(String, Term)> = assignments
+            .iter()
+            .map(|(column, value)| ((*column).to_owned(), Term::from(*value)))
+            .collect();
+        self.update_rows(&assignments, predicate.map(Term::from), options.into())
+            .await
+    }
+
+    /// Sets columns to the values of planned expressions, in the rows for which a planned predicate
+    /// is true. Columns in them have no qualifiers.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`update`](Self::update).
+    pub async fn update_where(
+        &self,
+        assignments: Vec<(String, Expr)>,
+        predicate: Option<Expr>,
+        options: impl Into<WriteOptions> + Send,
+    ) -> Result<ChangeOutcome> {
+        let assignments: Vec<(String, Term)> = assignments
+            .into_iter()
+            .map(|(column, value)| (column, Term::Planned(value)))
+            .collect();
+        self.update_rows(&assignments, predicate.map(Term::Planned), options.into())
+            .await
+    }
+
+    async fn update_rows(
+        &self,
+        assignments: &[(String, Term)],
+        predicate: Option<Term>,
+        options: WriteOptions,
+    ) -> Result<ChangeOutcome> {
         let operation = Operation {
             action: "updating",
             isolation: Isolation::WriteSerializable,
@@ -101,11 +160,17 @@ impl LakeTable {
                 .with_writer_properties(base_properties().build())
                 .with_commit_properties(commit);
             for (column, value) in assignments {
-                builder = builder
-                    .with_update(datafusion::common::Column::new_unqualified(*column), *value);
+                let column = datafusion::common::Column::new_unqualified(column.as_str());
+                builder = match value.clone() {
+                    Term::Sql(text) => builder.with_update(column, text),
+                    Term::Planned(expr) => builder.with_update(column, expr),
+                };
             }
-            if let Some(predicate) = predicate {
-                builder = builder.with_predicate(predicate);
+            if let Some(predicate) = &predicate {
+                builder = match predicate.clone() {
+                    Term::Sql(text) => builder.with_predicate(text),
+                    Term::Planned(expr) => builder.with_predicate(expr),
+                };
             }
             async move { builder.await.map(drop) }.boxed()
         })

@@ -30,6 +30,14 @@ pub struct CommitSummary {
     pub engine: Option<String>,
     /// Who asked for it, where the writer says so.
     pub user: Option<String>,
+    /// The id of who asked for it, where the writer says so.
+    pub user_id: Option<String>,
+    /// The version that the writer had read.
+    pub read_version: Option<u64>,
+    /// How strictly the commit was kept apart from others.
+    pub isolation: Option<String>,
+    /// Whether the commit only added files without having looked at others.
+    pub is_blind_append: Option<bool>,
     /// What the writer added, such as offset ranges and row counts.
     pub metadata: BTreeMap<String, serde_json::Value>,
 }
@@ -87,6 +95,15 @@ async fn read_summary(table: &TableRef, version: u64) -> Result<Option<CommitSum
         metrics,
         engine: info.engine_info,
         user: info.user_name,
+        user_id: info.user_id,
+        read_version: info.read_version,
+        isolation: info.isolation_level.map(|level| {
+            serde_json::to_value(level)
+                .ok()
+                .and_then(|level| level.as_str().map(str::to_owned))
+                .unwrap_or_else(|| format!("{level:?}"))
+        }),
+        is_blind_append: info.is_blind_append,
         metadata: info.info.into_iter().collect(),
     }))
 }

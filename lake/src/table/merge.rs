@@ -15,7 +15,7 @@ use futures::FutureExt;
 use super::guard::Isolation;
 use super::operation::{ChangeOutcome, Operation, Run, Writes};
 use super::writer::base_properties;
-use super::{LakeTable, WriteOptions};
+use super::{LakeTable, Term, WriteOptions};
 use crate::error::{Error, Result};
 
 /// The rows to merge into a table.
@@ -31,53 +31,54 @@ pub enum MergeSource {
 
 /// The values of a merge clause.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Assignments {
+pub enum Assignments<E = String> {
     /// Each column that the source has gets its value; of a new row, the others are null.
     AllColumns,
     /// The named columns get the values of expressions.
-    Columns(Vec<(String, String)>),
+    Columns(Vec<(String, E)>),
 }
 
 /// What to do with the rows of one kind, where an optional condition is true. Of several clauses
 /// for a row, the first one counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MergeClause {
+pub enum MergeClause<E = String> {
     /// Changes a row of the table that a row of the source matches.
     MatchedUpdate {
         /// Over columns of both.
-        condition: Option<String>,
+        condition: Option<E>,
         /// Over columns of both.
-        set: Assignments,
+        set: Assignments<E>,
     },
     /// Deletes a row of the table that a row of the source matches.
     MatchedDelete {
         /// Over columns of both.
-        condition: Option<String>,
+        condition: Option<E>,
     },
     /// Inserts a row of the source that matches none of the table.
     NotMatchedInsert {
         /// Over columns of the source.
-        condition: Option<String>,
+        condition: Option<E>,
         /// Over columns of the source; other columns are null.
-        values: Assignments,
+        values: Assignments<E>,
     },
     /// Changes a row of the table that no row of the source matches.
     NotMatchedBySourceUpdate {
         /// Over columns of the table.
-        condition: Option<String>,
+        condition: Option<E>,
         /// Over columns of the table.
-        set: Assignments,
+        set: Assignments<E>,
     },
     /// Deletes a row of the table that no row of the source matches.
     NotMatchedBySourceDelete {
         /// Over columns of the table.
-        condition: Option<String>,
+        condition: Option<E>,
     },
 }
 
-/// A merge: which rows belong together, and what becomes of them.
+/// A merge: which rows belong together, and what becomes of them. Expressions are SQL text, or
+/// planned with the aliases as qualifiers.
 #[derive(Debug, Clone)]
-pub struct MergeRequest {
+pub struct MergeRequest<E = String> {
     /// The rows to merge.
     pub source: MergeSource,
     /// What expressions call the source.
@@ -85,9 +86,9 @@ pub struct MergeRequest {
     /// What expressions call the table.
     pub target_alias: String,
     /// When a row of the source and one of the table match, such as `source.id = target.id`.
-    pub on: String,
+    pub on: E,
     /// What to do.
-    pub clauses: Vec<MergeClause>,
+    pub clauses: Vec<MergeClause<E>>,
 }
 
 impl MergeRequest {
@@ -112,8 +113,8 @@ impl MergeRequest {
     }
 }
 
-impl MergeClause {
-    fn assignments(&self) -> Option<&Assignments> {
+impl<E> MergeClause<E> {
+    fn assignments(&self) -> Option<&Assignments<E>> {
         match self {
             Self::MatchedUpdate { set, .. } | Self::NotMatchedBySourceUpdate { set, .. } => {
                 Some(set)
@@ -138,11 +139,14 @@ impl LakeTable {
     /// # Cancel safety
     ///
     /// As of [`delete`](Self::delete).
-    pub async fn merge(
+    pub async fn merge<E>(
         &self,
-        request: MergeRequest,
+        request: MergeRequest<E>,
         options: impl Into<WriteOptions> + Send,
-    ) -> Result<ChangeOutcome> {
+    ) -> Result<ChangeOutcome>
+    where
+        E: Into<Term> + Clone + Send + Sync,
+    {
         let options = options.into();
         let operation = Operation {
             action: "merging into",
@@ -172,8 +176,11 @@ impl LakeTable {
         self.operate(operation, |Run { delta, commit, .. }| {
             let session = options.resources.session();
             let source = DataFrame::new(session.as_ref().clone(), plan.clone());
-            let builder = delta
-                .merge(source, request.on.as_str())
+            let builder = match request.on.clone().into() {
+                Term::Sql(on) => delta.merge(source, on),
+                Term::Planned(on) => delta.merge(source, on),
+            };
+            let builder = builder
                 .with_session_state(session)
                 .with_source_alias(&request.source_alias)
                 .with_target_alias(&request.target_alias)
@@ -209,7 +216,7 @@ impl LakeTable {
     }
 }
 
-fn source_plan(request: &MergeRequest) -> datafusion::error::Result<LogicalPlan> {
+fn source_plan<E>(request: &MergeRequest<E>) -> datafusion::error::Result<LogicalPlan> {
     let provider: Arc<dyn TableProvider> = match &request.source {
         MergeSource::Plan(plan) => return Ok(plan.as_ref().clone()),
         MergeSource::Table(provider) => Arc::clone(provider),
@@ -224,27 +231,34 @@ fn source_plan(request: &MergeRequest) -> datafusion::error::Result<LogicalPlan>
     LogicalPlanBuilder::scan(name, provider_as_source(provider), None)?.build()
 }
 
-fn add_clause(
+fn add_clause<E: Into<Term> + Clone>(
     builder: MergeBuilder,
-    clause: &MergeClause,
-    request: &MergeRequest,
+    clause: &MergeClause<E>,
+    request: &MergeRequest<E>,
     columns: &[String],
 ) -> Result<MergeBuilder, DeltaTableError> {
     match clause {
         MergeClause::MatchedUpdate { condition, set } => builder.when_matched_update(|update| {
             let update = match condition {
-                Some(condition) => update.predicate(condition.as_str()),
+                Some(condition) => match condition.clone().into() {
+                    Term::Sql(text) => update.predicate(text),
+                    Term::Planned(expr) => update.predicate(expr),
+                },
                 None => update,
             };
             values(set, request, columns)
                 .into_iter()
-                .fold(update, |update, (column, value)| {
-                    update.update(column, value)
+                .fold(update, |update, (column, value)| match value {
+                    Term::Sql(text) => update.update(column, text),
+                    Term::Planned(expr) => update.update(column, expr),
                 })
         }),
         MergeClause::MatchedDelete { condition } => {
             builder.when_matched_delete(|delete| match condition {
-                Some(condition) => delete.predicate(condition.as_str()),
+                Some(condition) => match condition.clone().into() {
+                    Term::Sql(text) => delete.predicate(text),
+                    Term::Planned(expr) => delete.predicate(expr),
+                },
                 None => delete,
             })
         }
@@ -253,49 +267,63 @@ fn add_clause(
             values: inserted,
         } => builder.when_not_matched_insert(|insert| {
             let insert = match condition {
-                Some(condition) => insert.predicate(condition.as_str()),
+                Some(condition) => match condition.clone().into() {
+                    Term::Sql(text) => insert.predicate(text),
+                    Term::Planned(expr) => insert.predicate(expr),
+                },
                 None => insert,
             };
-            values(inserted, request, columns)
-                .into_iter()
-                .fold(insert, |insert, (column, value)| insert.set(column, value))
+            values(inserted, request, columns).into_iter().fold(
+                insert,
+                |insert, (column, value)| match value {
+                    Term::Sql(text) => insert.set(column, text),
+                    Term::Planned(expr) => insert.set(column, expr),
+                },
+            )
         }),
         MergeClause::NotMatchedBySourceUpdate { condition, set } => builder
             .when_not_matched_by_source_update(|update| {
                 let update = match condition {
-                    Some(condition) => update.predicate(condition.as_str()),
+                    Some(condition) => match condition.clone().into() {
+                        Term::Sql(text) => update.predicate(text),
+                        Term::Planned(expr) => update.predicate(expr),
+                    },
                     None => update,
                 };
                 values(set, request, columns)
                     .into_iter()
-                    .fold(update, |update, (column, value)| {
-                        update.update(column, value)
+                    .fold(update, |update, (column, value)| match value {
+                        Term::Sql(text) => update.update(column, text),
+                        Term::Planned(expr) => update.update(column, expr),
                     })
             }),
         MergeClause::NotMatchedBySourceDelete { condition } => builder
             .when_not_matched_by_source_delete(|delete| match condition {
-                Some(condition) => delete.predicate(condition.as_str()),
+                Some(condition) => match condition.clone().into() {
+                    Term::Sql(text) => delete.predicate(text),
+                    Term::Planned(expr) => delete.predicate(expr),
+                },
                 None => delete,
             }),
     }
 }
 
-fn values(
-    assignments: &Assignments,
-    request: &MergeRequest,
+fn values<E: Into<Term> + Clone>(
+    assignments: &Assignments<E>,
+    request: &MergeRequest<E>,
     columns: &[String],
-) -> Vec<(Column, String)> {
+) -> Vec<(Column, Term)> {
     match assignments {
         Assignments::AllColumns => columns
             .iter()
             .map(|column| {
                 let value = format!("{}.{}", quoted(&request.source_alias), quoted(column));
-                (Column::new_unqualified(column), value)
+                (Column::new_unqualified(column), Term::from(value))
             })
             .collect(),
         Assignments::Columns(columns) => columns
             .iter()
-            .map(|(column, value)| (Column::new_unqualified(column), value.clone()))
+            .map(|(column, value)| (Column::new_unqualified(column), value.clone().into()))
             .collect(),
     }
 }

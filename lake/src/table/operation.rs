@@ -33,6 +33,33 @@ const SMALL_BATCH_ROWS: usize = 1024;
 /// From this run on, appends of this process wait until the operation is through.
 const PATIENT_RUNS: usize = 4;
 
+/// An expression over columns of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Term {
+    /// SQL of DataFusion's dialect.
+    Sql(String),
+    /// A planned one.
+    Planned(datafusion::logical_expr::Expr),
+}
+
+impl From<&str> for Term {
+    fn from(text: &str) -> Self {
+        Self::Sql(text.to_owned())
+    }
+}
+
+impl From<String> for Term {
+    fn from(text: String) -> Self {
+        Self::Sql(text)
+    }
+}
+
+impl From<datafusion::logical_expr::Expr> for Term {
+    fn from(expr: datafusion::logical_expr::Expr) -> Self {
+        Self::Planned(expr)
+    }
+}
+
 /// What is noted in a commit, for those who read the history.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CommitNote {

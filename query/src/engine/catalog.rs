@@ -1,4 +1,10 @@
 //! The lake as DataFusion sees it during one statement: each table pinned to one version.
+//!
+//! ```text
+//! delta | hive | lake . schema . table    the lake: tables, views, "t$history" and the like
+//!                    . information_schema
+//! system . jdbc | metadata | runtime
+//! ```
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,51 +14,123 @@ use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::error::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::session_state::SessionState;
-use lake::{AsOf, Lake, OpenTable, TableName, TableSnapshot};
-use tokio::sync::Mutex;
+use lake::{AsOf, Lake, OpenTable, Relation, TableName, TableSnapshot};
 
 use super::external::ExternalProvider;
-use super::information_schema;
-use crate::Error;
+use super::names::{SYSTEM, in_catalog, is_lake};
+use super::session::SessionSettings;
+use super::system::{self, Hidden};
+use super::{QueryEngine, hidden, information_schema, metadata_tables, table_functions, views};
+use crate::presto::error::TrinoFailure;
 use crate::presto::tokens;
+use crate::{Error, Result};
 
 /// Stands for "no schema" where DataFusion wants a name.
 pub(super) const NO_SCHEMA: &str = "no schema set";
 
-/// The catalogs of one statement: `lake` alone.
+/// The catalogs of one statement; clones share what is pinned.
+#[derive(Clone)]
 pub(super) struct LakeCatalogList {
-    catalog: Arc<LakeCatalog>,
+    pins: Arc<Pins>,
 }
 
 struct LakeCatalog {
+    name: String,
     pins: Arc<Pins>,
 }
 
 struct LakeSchema {
+    catalog: String,
     name: String,
     pins: Arc<Pins>,
 }
 
 /// The tables this statement has met; a table that occurs twice is one version.
-struct Pins {
-    lake: Arc<Lake>,
+pub(super) struct Pins {
+    engine: QueryEngine,
+    session: SessionSettings,
     state: Arc<SessionState>,
-    tables: Mutex<HashMap<(String, String), Arc<dyn TableProvider>>>,
+    /// By catalog, because a view says in which one it is.
+    tables: parking_lot::Mutex<HashMap<(String, String, String), Arc<dyn TableProvider>>>,
     /// Held so that maintenance removes no file of theirs while the statement runs.
-    snapshots: parking_lot::Mutex<Vec<TableSnapshot>>,
+    snapshots: parking_lot::Mutex<HashMap<(TableName, AsOf), TableSnapshot>>,
+    /// The views that are being resolved, the outermost first.
+    open_views: parking_lot::Mutex<Vec<TableName>>,
 }
 
 impl LakeCatalogList {
-    pub(super) fn new(lake: Arc<Lake>, state: Arc<SessionState>) -> Self {
-        let pins = Arc::new(Pins {
-            lake,
-            state,
-            tables: Mutex::default(),
-            snapshots: parking_lot::Mutex::default(),
-        });
+    pub(super) fn new(
+        engine: QueryEngine,
+        session: SessionSettings,
+        state: Arc<SessionState>,
+    ) -> Self {
         Self {
-            catalog: Arc::new(LakeCatalog { pins }),
+            pins: Arc::new(Pins {
+                engine,
+                session,
+                state,
+                tables: parking_lot::Mutex::default(),
+                snapshots: parking_lot::Mutex::default(),
+                open_views: parking_lot::Mutex::default(),
+            }),
         }
+    }
+
+    pub(super) fn pins(&self) -> &Arc<Pins> {
+        &self.pins
+    }
+
+    pub(super) fn over(pins: &Arc<Pins>) -> Self {
+        Self {
+            pins: Arc::clone(pins),
+        }
+    }
+}
+
+impl Pins {
+    pub(super) fn engine(&self) -> &QueryEngine {
+        &self.engine
+    }
+
+    pub(super) fn session(&self) -> &SessionSettings {
+        &self.session
+    }
+
+    fn lake(&self) -> &Lake {
+        self.engine.lake()
+    }
+
+    /// Returns the version of a table that this statement reads.
+    pub(super) async fn snapshot(&self, name: &TableName, as_of: AsOf) -> Result<TableSnapshot> {
+        let key = (name.clone(), as_of);
+        if let Some(known) = self.snapshots.lock().get(&key) {
+            return Ok(known.clone());
+        }
+        let table = self.lake().table(name).await?;
+        let snapshot = table.snapshot(as_of).await?;
+        tracing::debug!(table = %name, version = snapshot.version(), "table pinned");
+        Ok(self.snapshots.lock().entry(key).or_insert(snapshot).clone())
+    }
+
+    pub(super) fn state(&self) -> &Arc<SessionState> {
+        &self.state
+    }
+
+    /// Notes that a view is being resolved.
+    ///
+    /// # Errors
+    /// `VIEW_IS_RECURSIVE` when it is already.
+    pub(super) fn enter_view(&self, name: &TableName) -> Result<()> {
+        let mut open = self.open_views.lock();
+        if open.contains(name) {
+            return Err(TrinoFailure::new("VIEW_IS_RECURSIVE", "View is recursive").into());
+        }
+        open.push(name.clone());
+        Ok(())
+    }
+
+    pub(super) fn leave_view(&self) {
+        self.open_views.lock().pop();
     }
 }
 
@@ -86,12 +164,18 @@ impl CatalogProviderList for LakeCatalogList {
     }
 
     fn catalog_names(&self) -> Vec<String> {
-        vec![super::CATALOG.to_owned()]
+        system::catalogs().map(str::to_owned).collect()
     }
 
     fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
-        name.eq_ignore_ascii_case(super::CATALOG)
-            .then(|| Arc::clone(&self.catalog) as _)
+        let name = name.to_lowercase();
+        let known = is_lake(&name) || name == SYSTEM;
+        known.then(|| {
+            Arc::new(LakeCatalog {
+                name,
+                pins: Arc::clone(&self.pins),
+            }) as _
+        })
     }
 }
 
@@ -103,7 +187,8 @@ impl CatalogProvider for LakeCatalog {
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
         // Whether it exists is asked with the table, because asking is I/O and this is not async.
         Some(Arc::new(LakeSchema {
-            name: name.to_ascii_lowercase(),
+            catalog: self.name.clone(),
+            name: name.to_lowercase(),
             pins: Arc::clone(&self.pins),
         }))
     }
@@ -116,16 +201,25 @@ impl SchemaProvider for LakeSchema {
     }
 
     async fn table(&self, name: &str) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
-        let key = (self.name.clone(), name.to_ascii_lowercase());
-        let mut tables = self.pins.tables.lock().await;
-        if let Some(table) = tables.get(&key) {
+        let is_call = self.name == table_functions::SCHEMA;
+        let name = if is_call {
+            name.to_owned()
+        } else {
+            name.to_lowercase()
+        };
+        let key = (self.catalog.clone(), self.name.clone(), name);
+        if let Some(table) = self.pins.tables.lock().get(&key) {
             return Ok(Some(Arc::clone(table)));
         }
-        let table = self
-            .open(&key.1)
-            .await
-            .map_err(|error| DataFusionError::External(Box::new(error)))?;
-        tables.insert(key, Arc::clone(&table));
+        // Not locked meanwhile: a view asks for other tables.
+        let table = self.open(&key.2).await.map_err(|error| {
+            let error = match error {
+                Error::Lake(error) => in_catalog(error, &self.catalog),
+                other => other,
+            };
+            DataFusionError::External(Box::new(error))
+        })?;
+        self.pins.tables.lock().insert(key, Arc::clone(&table));
         Ok(Some(table))
     }
 
@@ -135,37 +229,82 @@ impl SchemaProvider for LakeSchema {
 }
 
 impl LakeSchema {
-    async fn open(&self, name: &str) -> Result<Arc<dyn TableProvider>, Error> {
+    async fn open(&self, name: &str) -> Result<Arc<dyn TableProvider>> {
+        if self.name == table_functions::SCHEMA {
+            return table_functions::open(&self.pins, name).await;
+        }
+        let (name, with_hidden) = hidden::split_name(name);
         let (table, as_of) = tokens::split_name(name)?;
         if self.name == NO_SCHEMA {
             return Err(Error::MissingSchema {
                 name: table.to_owned(),
             });
         }
-        if self.name == information_schema::NAME {
-            return information_schema::table(&self.pins.lake, table).await;
-        }
-        if let Some(base) = table.strip_suffix("$history") {
-            let table = self
-                .pins
-                .lake
-                .table(&TableName::new(&self.name, base)?)
-                .await?;
-            return information_schema::history(&table).await;
-        }
-        let name = TableName::new(&self.name, table)?;
-        match self.pins.lake.open_table(&name).await? {
-            OpenTable::Delta(table) => {
-                let snapshot = table.snapshot(as_of).await?;
-                tracing::debug!(table = %table.name(), version = snapshot.version(), "table pinned");
-                let provider = snapshot.provider_for(Arc::clone(&self.pins.state)).await?;
-                self.pins.snapshots.lock().push(snapshot);
-                Ok(provider)
+        let engine = &self.pins.engine;
+        if self.name == information_schema::NAME || self.catalog == SYSTEM {
+            if as_of != AsOf::Latest {
+                return Err(no_versions(&format!(
+                    "{}.{}.{table}",
+                    self.catalog, self.name
+                )));
             }
-            OpenTable::Files(_) if as_of != AsOf::Latest => Err(Error::NotSupported {
-                what: format!("FOR … AS OF on `{name}`, which has no versions"),
+            return system::table(engine, &self.catalog, &self.name, table, with_hidden);
+        }
+        if let Some((base, kind)) = metadata_tables::split_name(table) {
+            let base = TableName::new(&self.name, base)?;
+            return metadata_tables::open(&self.pins, &base, kind, as_of).await;
+        }
+        let name = table_name(&self.catalog, &self.name, table)?;
+        let relation = self.pins.lake().catalog().relation(&name).await?;
+        match relation {
+            Relation::View(view) if as_of == AsOf::Latest => {
+                views::open(&self.pins, &self.catalog, *view).await
+            }
+            Relation::View(_) => Err(no_versions(&name.to_string())),
+            Relation::Table(_) => self.open_table(&name, as_of, with_hidden).await,
+        }
+    }
+
+    async fn open_table(
+        &self,
+        name: &TableName,
+        as_of: AsOf,
+        with_hidden: Hidden,
+    ) -> Result<Arc<dyn TableProvider>> {
+        match self.pins.lake().open_table(name).await? {
+            OpenTable::Delta(_) => {
+                let snapshot = self.pins.snapshot(name, as_of).await?;
+                let provider = match with_hidden {
+                    Hidden::Included => hidden::with_files(&snapshot, self.pins.state()).await?,
+                    Hidden::Left => {
+                        let state = Arc::clone(self.pins.state());
+                        snapshot.provider_for(state).await?
+                    }
+                };
+                hidden::in_lower_case(provider)
+            }
+            OpenTable::Files(_) if as_of != AsOf::Latest => Err(no_versions(&name.to_string())),
+            OpenTable::Files(_) if with_hidden == Hidden::Included => Err(Error::NotSupported {
+                what: format!("hidden columns of `{name}`, which has no Delta log"),
             }),
             OpenTable::Files(table) => Ok(Arc::new(ExternalProvider::new(*table)?)),
         }
+    }
+}
+
+/// A name that no table can have names no table.
+fn table_name(catalog: &str, schema: &str, table: &str) -> Result<TableName> {
+    TableName::new(schema, table).map_err(|_| {
+        TrinoFailure::new(
+            "TABLE_NOT_FOUND",
+            format!("Table '{catalog}.{schema}.{table}' does not exist"),
+        )
+        .into()
+    })
+}
+
+fn no_versions(name: &str) -> Error {
+    Error::NotSupported {
+        what: format!("FOR … AS OF on `{name}`, which has no versions"),
     }
 }

@@ -10,20 +10,28 @@
 //! ```
 
 mod catalog;
+mod command;
 mod ddl;
 mod dml;
 mod explain;
 mod external;
 mod frontend;
 mod guard;
+mod hidden;
 mod information_schema;
+mod metadata_tables;
 mod metastore;
 mod names;
 mod planner;
+mod procedures;
+mod reader;
 pub mod registry;
 pub mod session;
 mod show;
 mod statement;
+mod system;
+mod table_functions;
+mod views;
 
 use std::sync::Arc;
 
@@ -33,7 +41,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as ParsedStatement;
-use datafusion::sql::sqlparser::ast::{Set, SetExpr, ShowCreateObject, Statement, Use};
+use datafusion::sql::sqlparser::ast::{Set, SetExpr, Statement, Use};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 use futures::{StreamExt, TryStreamExt};
@@ -186,7 +194,18 @@ impl QueryEngine {
     /// # Cancel safety
     /// Dropped midway, a query is cancelled; a write is either committed or not.
     pub async fn run(&self, sql: &str, session: &SessionSettings) -> Result<StatementResult> {
+        let result = Box::pin(self.run_one(sql, session)).await;
+        result.map_err(|error| match error {
+            Error::Lake(error) => names::in_catalog(error, &names::catalog_of(session)),
+            other => other,
+        })
+    }
+
+    async fn run_one(&self, sql: &str, session: &SessionSettings) -> Result<StatementResult> {
         let sql = sql.trim().trim_end_matches(';');
+        if let Some(command) = command::parse(sql)? {
+            return Box::pin(self.run_command(command, session)).await;
+        }
         let front = frontend::classify(sql)?;
         if let Some(result) = Box::pin(self.run_front(front, session)).await? {
             return Ok(result);
@@ -219,6 +238,8 @@ impl QueryEngine {
             time_zone: session.effective_time_zone().to_owned(),
         };
         shapes::reshape(&mut statement)?;
+        table_functions::rewrite(&mut statement, session)?;
+        hidden::mark(&mut statement);
         let labels = labels::take(&mut statement, &source.quoted);
         rewrite::functions(&mut statement, &facts)?;
         typing::rewrite(&mut statement, &facts.time_zone);
@@ -265,16 +286,6 @@ impl QueryEngine {
         statement: Statement,
         session: &SessionSettings,
     ) -> Result<StatementResult> {
-        let writes = matches!(
-            statement,
-            Statement::CreateSchema { .. }
-                | Statement::CreateTable(_)
-                | Statement::Drop { .. }
-                | Statement::Insert(_)
-        );
-        if writes {
-            refuse_in_transaction(session)?;
-        }
         match statement {
             Statement::Query(query) => {
                 if matches!(
@@ -291,95 +302,6 @@ impl QueryEngine {
                 let context = self.context(session)?;
                 let statement = ParsedStatement::Statement(Box::new(Statement::Query(query)));
                 self.plan_and_run(&context, statement).await
-            }
-            Statement::ShowCatalogs { show_options, .. } => {
-                self.query(&show::catalogs(&show_options)?, session).await
-            }
-            Statement::ShowSchemas { show_options, .. }
-            | Statement::ShowDatabases { show_options, .. } => {
-                self.query(&show::schemas(&show_options)?, session).await
-            }
-            Statement::ShowTables { show_options, .. } => {
-                if let Some(inside) = &show_options.show_in
-                    && let Some(name) = &inside.parent_name
-                {
-                    self.check_schema(&names::Names::schema(name)?).await?;
-                }
-                self.query(&show::tables(&show_options, session)?, session)
-                    .await
-            }
-            Statement::ExplainTable { table_name, .. } => {
-                self.inner
-                    .lake
-                    .catalog()
-                    .table(&names::Names::table(&table_name, session)?)
-                    .await?;
-                self.query(&show::columns(&table_name, session)?, session)
-                    .await
-            }
-            Statement::ShowColumns { show_options, .. } => {
-                let Some(name) = show_options.show_in.and_then(|inside| inside.parent_name) else {
-                    return Err(Error::Invalid {
-                        message: "SHOW COLUMNS needs FROM table".to_owned(),
-                    });
-                };
-                self.inner
-                    .lake
-                    .catalog()
-                    .table(&names::Names::table(&name, session)?)
-                    .await?;
-                self.query(&show::columns(&name, session)?, session).await
-            }
-            Statement::ShowCreate {
-                obj_type: ShowCreateObject::Table,
-                obj_name,
-            } => {
-                let text =
-                    ddl::show_create(&self.inner.lake, &names::Names::table(&obj_name, session)?)
-                        .await?;
-                self.query(
-                    &format!("SELECT {} AS \"Create Table\"", names::quote_literal(&text)),
-                    session,
-                )
-                .await
-            }
-            Statement::CreateSchema {
-                schema_name,
-                if_not_exists,
-                ..
-            } => {
-                ddl::create_schema(&self.inner.lake, &schema_name, if_not_exists).await?;
-                Ok(StatementResult::done("CREATE SCHEMA", None))
-            }
-            Statement::CreateTable(create) if create.query.is_some() => {
-                let rows = dml::create_table_as(self, create, session).await?;
-                Ok(StatementResult::done("CREATE TABLE", Some(rows)))
-            }
-            Statement::CreateTable(create) => {
-                ddl::create_table(&self.inner.lake, create, session).await?;
-                Ok(StatementResult::done("CREATE TABLE", None))
-            }
-            Statement::Drop {
-                object_type,
-                if_exists,
-                names,
-                cascade,
-                ..
-            } => {
-                let kind = ddl::drop(
-                    &self.inner.lake,
-                    object_type,
-                    &names,
-                    if_exists,
-                    cascade,
-                    session,
-                )
-                .await?;
-                Ok(StatementResult::done(kind, None))
-            }
-            Statement::Insert(insert) => {
-                let rows = dml::insert(self, insert, session).await?;
-                Ok(StatementResult::done("INSERT", Some(rows)))
             }
             Statement::Use(target) => self.use_schema(target, session).await,
             Statement::Set(Set::SetSessionParam(_)) | Statement::Set(_) => {
@@ -403,12 +325,19 @@ impl QueryEngine {
                 what: format!("the statement `{target}`"),
             });
         };
-        let schema = names::Names::schema(&name)?;
-        self.check_schema(&schema).await?;
-        let catalog = session
-            .catalog
-            .clone()
-            .unwrap_or_else(|| CATALOG.to_owned());
+        let (catalog, schema) = names::Names::catalog_and_schema(&names::parts(&name)?)?;
+        let catalog = catalog.unwrap_or_else(|| names::catalog_of(session));
+        if catalog == names::SYSTEM {
+            let known = system::SYSTEM_SCHEMAS.contains(&schema.as_str());
+            if !known && schema != information_schema::NAME {
+                system::find(&catalog, &schema, "")?;
+            }
+        } else {
+            names::Names::check_catalog(&catalog)?;
+            if schema != information_schema::NAME && schema != names::DEFAULT {
+                self.inner.lake.catalog().database(&schema).await?;
+            }
+        }
         Ok(StatementResult::effect(
             "USE",
             vec![
@@ -416,13 +345,6 @@ impl QueryEngine {
                 SessionEffect::SetSchema(schema),
             ],
         ))
-    }
-
-    async fn check_schema(&self, schema: &str) -> Result<()> {
-        if schema != information_schema::NAME {
-            self.inner.lake.catalog().database(schema).await?;
-        }
-        Ok(())
     }
 
     /// Runs a query that we wrote.
@@ -467,7 +389,7 @@ impl QueryEngine {
     /// Returns a session of its own for one statement.
     fn context(&self, session: &SessionSettings) -> Result<SessionContext> {
         let state = Arc::new(self.inner.sessions.base().clone());
-        let catalogs = LakeCatalogList::new(Arc::clone(&self.inner.lake), state);
+        let catalogs = LakeCatalogList::new(self.clone(), session.clone(), state);
         self.inner.sessions.context(session, catalogs)
     }
 }

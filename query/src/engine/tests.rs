@@ -114,7 +114,7 @@ async fn wrong_statements_are_named() {
             .contains("less than or equal to 100")
     );
     assert!(
-        fails("DELETE FROM lake.s.t")
+        fails("GRANT SELECT ON lake.s.t TO bob")
             .await
             .contains("not supported")
     );

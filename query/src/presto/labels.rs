@@ -88,6 +88,25 @@ impl Labels {
         }
     }
 
+    /// Returns the place, counting from 1, of the first column without a name.
+    #[must_use]
+    pub fn unnamed(&self) -> Option<usize> {
+        let place = self.0.iter().position(|label| *label == Label::Unnamed)?;
+        Some(place + 1)
+    }
+
+    /// Returns the names that are written, in lower case; those that `*` stands for are not known.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.0
+            .iter()
+            .filter_map(|label| match label {
+                Label::Name(name) => Some(name.to_lowercase()),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// Returns `schema` with the labels as names.
     ///
     /// Columns between two wildcards keep their names: how many each stands for is not known.

@@ -240,10 +240,20 @@ fn of_datafusion(error: &DataFusionError) -> TrinoError {
 fn classify(error_found: &DataFusionError) -> TrinoError {
     match error_found {
         DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
-            SchemaError::FieldNotFound { field, .. } => user(
+            SchemaError::FieldNotFound {
+                field,
+                valid_fields,
+            } => user(
                 47,
                 "COLUMN_NOT_FOUND",
-                format!("Column '{}' cannot be resolved", field.flat_name()),
+                format!(
+                    "Column '{}' cannot be resolved{}",
+                    field.flat_name(),
+                    did_you_mean(
+                        &field.name,
+                        valid_fields.iter().map(|known| known.name.as_str())
+                    )
+                ),
             ),
             SchemaError::AmbiguousReference { field } => user(
                 62,
@@ -276,6 +286,15 @@ fn classify(error_found: &DataFusionError) -> TrinoError {
         ),
         other => by_text(other),
     }
+}
+
+/// Names that are near follow the text that clients look for.
+fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let nearest = lake::nearest(name, known);
+    if nearest.is_empty() {
+        return String::new();
+    }
+    format!("; did you mean '{}'?", nearest.join("' or '"))
 }
 
 fn by_text(error_found: &DataFusionError) -> TrinoError {

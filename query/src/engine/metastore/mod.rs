@@ -417,6 +417,8 @@ fn pairs(parser: &mut Parser<'_>) -> Parsed<BTreeMap<String, String>> {
             Token::Word(word) if matches!(word.keyword, Keyword::TRUE | Keyword::FALSE) => {
                 word.value.to_lowercase()
             }
+            // Hive takes both kinds of quotes for strings.
+            Token::Word(word) if word.quote_style == Some('"') => word.value.clone(),
             _ => return parser.expected("a literal", found),
         };
         Ok((key, value))

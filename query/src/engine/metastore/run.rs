@@ -104,6 +104,7 @@ impl QueryEngine {
             }
             MetastoreStatement::CreateExternalTable(spec) => {
                 let name = Names::table(&spec.name, session)?;
+                self.make_default(&name.database).await?;
                 self.create_external(name, *spec, session).await?;
                 Ok(StatementResult::done("CREATE TABLE", None))
             }
