@@ -176,7 +176,8 @@ struct TypeParser<'a> {
 
 impl TypeParser<'_> {
     fn unknown(&self) -> TrinoFailure {
-        TrinoFailure::new("TYPE_NOT_FOUND", format!("Unknown type: {}", self.text))
+        let text = self.text.to_lowercase();
+        TrinoFailure::new("TYPE_NOT_FOUND", format!("Unknown type: {text}"))
     }
 
     fn word_at(&self, position: usize) -> Option<String> {

@@ -416,11 +416,14 @@ fn interval_literal(interval: &Interval) -> Option<Expr> {
     use DateTimeField as F;
     let (sign, value) = match interval.value.as_ref() {
         Expr::Value(value) => ("", value.value.clone().into_string()?),
-        Expr::UnaryOp {
-            op: UnaryOperator::Minus,
-            expr,
-        } => match expr.as_ref() {
-            Expr::Value(value) => ("-", value.value.clone().into_string()?),
+        // The minus in front of the text was rewritten before.
+        Expr::Nested(inner) => match inner.as_ref() {
+            Expr::BinaryOp { left, op, .. } if Meaning::of(op) == Some(Meaning::Negate) => {
+                match left.as_ref() {
+                    Expr::Value(value) => ("-", value.value.clone().into_string()?),
+                    _ => return None,
+                }
+            }
             _ => return None,
         },
         _ => return None,

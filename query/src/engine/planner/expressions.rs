@@ -150,7 +150,26 @@ fn compared(raw: RawBinaryExpr, schema: &DFSchema) -> Result<RawBinaryExpr> {
             right: rtrim(vec![raw.right]),
         });
     }
-    Ok(raw)
+    let RawBinaryExpr {
+        op,
+        left: l,
+        right: r,
+    } = raw;
+    // Wall time is that of the session, whatever zone it is compared with.
+    let (l, r) = match (left.data_type(), right.data_type()) {
+        (DataType::Timestamp(_, None), DataType::Timestamp(_, Some(zone))) => {
+            (zones::in_zone(l, zone), r)
+        }
+        (DataType::Timestamp(_, Some(zone)), DataType::Timestamp(_, None)) => {
+            (l, zones::in_zone(r, zone))
+        }
+        _ => (l, r),
+    };
+    Ok(RawBinaryExpr {
+        op,
+        left: l,
+        right: r,
+    })
 }
 
 /// Returns the type of an expression for messages; a text literal is as long as it is written.

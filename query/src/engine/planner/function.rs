@@ -118,10 +118,12 @@ pub(super) fn by_arrays(
     args: &ScalarFunctionArgs,
     run: impl FnOnce(&[ArrayRef]) -> Result<ArrayRef>,
 ) -> Result<ColumnarValue> {
-    let is_constant = args
-        .args
-        .iter()
-        .all(|value| matches!(value, ColumnarValue::Scalar(_)));
+    // Constants of nested types would lose what the fields inside tell.
+    let is_constant = !args.return_field.data_type().is_nested()
+        && args
+            .args
+            .iter()
+            .all(|value| matches!(value, ColumnarValue::Scalar(_)));
     let arrays = if is_constant {
         ColumnarValue::values_to_arrays(&args.args)?
     } else {

@@ -62,6 +62,12 @@ pub(super) fn at_time_zone(moment: Expr, zone: &Expr) -> Result<Expr> {
     Ok(call(AtTimeZone { zone }, vec![moment]))
 }
 
+/// Returns a moment in the zone; one without a zone is in the session's.
+pub(super) fn in_zone(moment: Expr, zone: &str) -> Expr {
+    let zone = zone.to_owned();
+    call(AtTimeZone { zone }, vec![moment])
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct AtTimeZone {
     zone: String,

@@ -127,10 +127,7 @@ pub(super) fn scale(interval: &ArrayRef, number: &ArrayRef, is_division: bool) -
         if is_division && factor == 0.0 {
             return Err(failure("DIVISION_BY_ZERO", "Division by zero"));
         }
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "as the double that Trino computes with"
-        )]
+        // As the double that Trino computes with.
         let amount = amount as f64;
         let result = if is_division {
             amount / factor
@@ -140,7 +137,7 @@ pub(super) fn scale(interval: &ArrayRef, number: &ArrayRef, is_division: bool) -
         if !result.is_finite() || result.abs() > 9.2e18 {
             return Err(overflow("multiplication"));
         }
-        #[expect(clippy::cast_possible_truncation, reason = "checked above")]
+        // Checked above.
         let result = result as i128;
         Ok(result)
     };

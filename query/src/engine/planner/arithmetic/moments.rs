@@ -48,6 +48,9 @@ struct Step {
     nanos: i128,
 }
 
+/// Moves a moment, a number of its type's unit.
+type Shift = Box<dyn Fn(i64, &Step) -> Result<i64>>;
+
 fn steps(interval: &ArrayRef, is_subtraction: bool) -> Result<Vec<Step>> {
     let sign = if is_subtraction { -1 } else { 1 };
     let step = |months: i32, nanos: i128| -> Result<Step> {
@@ -84,7 +87,7 @@ pub(super) fn shift(
 ) -> Result<ArrayRef> {
     let values = numbers(moment)?;
     let steps = steps(interval, is_subtraction)?;
-    let add: Box<dyn Fn(i64, &Step) -> Result<i64>> = match moment.data_type() {
+    let add: Shift = match moment.data_type() {
         DataType::Date32 => Box::new(shift_date),
         DataType::Time32(unit) | DataType::Time64(unit) => {
             let unit = nanos_of(*unit);

@@ -12,13 +12,10 @@ use serde_json::Value;
 
 use super::super::function::unexpected;
 use super::numbers::{java_double, java_real, no_number};
-use super::text::{self, scientific};
+use super::text::{self, Writer, scientific};
 use super::{cast_array, invalid, rows};
 use crate::presto::type_parser::{anonymous, is_json};
 use crate::presto::types::{field_type_name, type_name};
-
-/// Appends a value of a row.
-type Writer<'a> = Box<dyn Fn(usize, &mut String) -> Result<()> + 'a>;
 
 pub(super) fn to_json(array: &ArrayRef, from: &Field) -> Result<ArrayRef> {
     let write = writer(array, from)?;

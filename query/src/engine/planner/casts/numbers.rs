@@ -138,7 +138,7 @@ fn whole(value: f64) -> Option<i64> {
     if !(-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded) {
         return None;
     }
-    #[expect(clippy::cast_possible_truncation, reason = "checked above")]
+    // Checked above.
     let whole = rounded as i64;
     Some(whole)
 }
@@ -179,10 +179,6 @@ fn to_double(array: &ArrayRef) -> Result<PrimitiveArray<Float64Type>> {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the nearest real is what a cast gives"
-)]
 fn to_real(array: &ArrayRef) -> Result<PrimitiveArray<Float32Type>> {
     match array.data_type() {
         DataType::Utf8 => {
@@ -229,10 +225,6 @@ pub(super) fn parse_double(text: &str) -> Option<f64> {
 }
 
 /// Returns the nearest double.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "both sides of the division are exact"
-)]
 pub(super) fn decimal_to_double(value: i128, scale: i8) -> f64 {
     if value.unsigned_abs() < 1 << 53 && (0..=22).contains(&scale) {
         return value as f64 / 10_f64.powi(i32::from(scale));

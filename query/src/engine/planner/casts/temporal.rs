@@ -8,6 +8,7 @@ use datafusion::error::{DataFusionError, Result};
 
 use super::super::arithmetic::{moment_numbers, moments};
 use super::super::function::{failure, unexpected};
+use super::text::Writer;
 use super::{invalid, rows};
 use crate::presto::temporal::{
     NANOS_PER_DAY, date_of, digits_of, local_to_utc, nanos_of, parse_date, parse_time,
@@ -119,9 +120,7 @@ fn text_reader<'a>(array: &'a ArrayRef, to: &'a DataType) -> Reader<'a> {
 }
 
 /// Returns what appends the values of the array as text.
-pub(super) fn writer<'a>(
-    array: &'a ArrayRef,
-) -> Result<Box<dyn Fn(usize, &mut String) -> Result<()> + 'a>> {
+pub(super) fn writer<'a>(array: &'a ArrayRef) -> Result<Writer<'a>> {
     let values = moment_numbers(array)?;
     Ok(match array.data_type() {
         DataType::Date32 => Box::new(move |row, out| {
@@ -146,7 +145,7 @@ fn timestamp_writer<'a>(
     values: Int64Array,
     unit: TimeUnit,
     zone: Option<&str>,
-) -> Result<Box<dyn Fn(usize, &mut String) -> Result<()> + 'a>> {
+) -> Result<Writer<'a>> {
     let (step, digits) = (nanos_of(unit), digits_of(unit));
     let zone = match zone {
         Some(name) => {

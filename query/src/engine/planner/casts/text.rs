@@ -20,7 +20,7 @@ use crate::presto::temporal::{write_day_to_second, write_year_to_month};
 use crate::presto::type_parser::{TextLength, is_uuid, text_length};
 
 /// Appends a value of a row.
-type Writer<'a> = Box<dyn Fn(usize, &mut String) -> Result<()> + 'a>;
+pub(super) type Writer<'a> = Box<dyn Fn(usize, &mut String) -> Result<()> + 'a>;
 
 pub(super) fn to_text(array: &ArrayRef, from: &Field, to: &Field) -> Result<ArrayRef> {
     let length = text_length(to);
