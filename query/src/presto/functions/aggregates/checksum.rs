@@ -127,7 +127,7 @@ fn hashes(values: &ArrayRef) -> Result<Vec<u64>> {
         DataType::Boolean => values
             .as_boolean()
             .iter()
-            .map(|value| value.map_or(0, |value| if value { 1231 } else { 1237 }))
+            .map(|value| value.map_or(0, |value| hash_i64(i64::from(value))))
             .collect(),
         t if t.is_integer() => numbers(values)?,
         DataType::Date32 => {

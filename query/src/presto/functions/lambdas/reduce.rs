@@ -20,7 +20,7 @@ pub(super) fn definition() -> HigherOrder {
             };
             let merged = known.first().cloned().flatten();
             let state = match &merged {
-                Some(merged) => common_type(start, merged)
+                Some(merged) => state_type(start, merged)
                     .ok_or_else(|| internal("the state has another type"))?,
                 None => start.clone(),
             };
@@ -32,11 +32,22 @@ pub(super) fn definition() -> HigherOrder {
             let [list, start] = values else {
                 return None;
             };
-            Some(vec![list.clone(), common_type(start, lambdas.first()?)?])
+            Some(vec![list.clone(), state_type(start, lambdas.first()?)?])
         }),
         run: reduce,
         signature: signature(),
     }
+}
+
+/// Returns the type of the state; a decimal has all its digits, since each step would need one more.
+fn state_type(start: &DataType, merged: &DataType) -> Option<DataType> {
+    if start == merged {
+        return Some(start.clone());
+    }
+    Some(match common_type(start, merged)? {
+        DataType::Decimal128(_, scale) => DataType::Decimal128(38, scale),
+        other => other,
+    })
 }
 
 fn coerce(types: Values<'_>) -> Result<Vec<DataType>> {
