@@ -16,16 +16,16 @@ use crate::trino::Door;
 /// Files are read in parts of this size.
 const READ_BYTES: usize = 1 << 20;
 
-fn check(door: &Door, token: &str) -> Result<(Arc<Spool>, SegmentId), Response> {
+type Refused = (StatusCode, &'static str);
+
+fn check(door: &Door, token: &str) -> Result<(Arc<Spool>, SegmentId), Refused> {
     let Some(spool) = &door.spool else {
-        return Err(StatusCode::NOT_FOUND.into_response());
+        return Err((StatusCode::NOT_FOUND, "results are not spooled"));
     };
     match spool.signer.check(token) {
         Verdict::Valid(segment) => Ok((Arc::clone(spool), segment)),
-        Verdict::Expired => Err((StatusCode::GONE, "the segment has expired").into_response()),
-        Verdict::Forged => {
-            Err((StatusCode::FORBIDDEN, "not an address that was given out").into_response())
-        }
+        Verdict::Expired => Err((StatusCode::GONE, "the segment has expired")),
+        Verdict::Forged => Err((StatusCode::FORBIDDEN, "not an address that was given out")),
     }
 }
 
@@ -36,7 +36,7 @@ pub(in crate::trino) async fn download(
 ) -> Response {
     let (spool, segment) = match check(&door, &token) {
         Ok(found) => found,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     let found = match spool.store().get(&segment.path()).await {
         Ok(found) => found,
@@ -76,6 +76,6 @@ pub(in crate::trino) async fn acknowledge(
             spool.delete(segment).await;
             StatusCode::OK.into_response()
         }
-        Err(refused) => refused,
+        Err(refused) => refused.into_response(),
     }
 }
