@@ -45,13 +45,16 @@ struct LakeSchema {
     pins: Arc<Pins>,
 }
 
+/// Catalog, schema and table.
+type TableKey = (String, String, String);
+
 /// The tables this statement has met; a table that occurs twice is one version.
 pub(super) struct Pins {
     engine: QueryEngine,
     session: SessionSettings,
     state: Arc<SessionState>,
     /// By catalog, because a view says in which one it is.
-    tables: parking_lot::Mutex<HashMap<(String, String, String), Arc<dyn TableProvider>>>,
+    tables: parking_lot::Mutex<HashMap<TableKey, Arc<dyn TableProvider>>>,
     /// Held so that maintenance removes no file of theirs while the statement runs.
     snapshots: parking_lot::Mutex<HashMap<(TableName, AsOf), TableSnapshot>>,
     /// The views that are being resolved, the outermost first.

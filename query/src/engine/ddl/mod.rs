@@ -171,20 +171,19 @@ pub(super) async fn run(
 }
 
 fn check_analyze(given: &properties::Properties, catalog: &str) -> Result<()> {
-    for (name, _) in given {
-        let known = properties::ANALYZE.iter().any(|known| known.name == name);
-        if known {
-            return Err(Error::NotSupported {
-                what: format!("the analyze property `{name}`: statistics are of whole tables"),
-            });
-        }
-        return Err(TrinoFailure::new(
-            "INVALID_ANALYZE_PROPERTY",
-            format!("Catalog '{catalog}' analyze property '{name}' does not exist"),
-        )
-        .into());
+    let Some((name, _)) = given.first() else {
+        return Ok(());
+    };
+    if properties::ANALYZE.iter().any(|known| known.name == name) {
+        return Err(Error::NotSupported {
+            what: format!("the analyze property `{name}`: statistics are of whole tables"),
+        });
     }
-    Ok(())
+    Err(TrinoFailure::new(
+        "INVALID_ANALYZE_PROPERTY",
+        format!("Catalog '{catalog}' analyze property '{name}' does not exist"),
+    )
+    .into())
 }
 
 /// Returns the name of a table that may be written.
