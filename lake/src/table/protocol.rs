@@ -58,6 +58,17 @@ fn check_writable(table: &TableRef, state: &DeltaTableState) -> Result<()> {
     if version > LAST_WRITER_VERSION {
         return Err(unsupported(table, format!("writer version {version}")));
     }
+    // What removes or rewrites a file must name its deletion vector, which Delta's writer forgets.
+    let features = state.protocol().writer_features().unwrap_or_default();
+    let has_vectors = features
+        .iter()
+        .any(|feature| feature.as_ref() == "deletionVectors");
+    if has_vectors {
+        return Err(unsupported(
+            table,
+            feature_list(&["deletionVectors".to_owned()]),
+        ));
+    }
     match PROTOCOL.can_write_to(state) {
         Ok(()) => {}
         Err(TransactionError::UnsupportedTableFeatures(features)) => {
