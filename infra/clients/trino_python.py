@@ -72,7 +72,7 @@ def main():
     fails(connection, "unknown column", "SELECT nope FROM lake.client_check.types", "COLUMN_NOT_FOUND")
     fails(connection, "unknown table", "SELECT * FROM lake.client_check.nope", "TABLE_NOT_FOUND")
     fails(connection, "syntax", "SELEKT 1", "SYNTAX_ERROR")
-    fails(connection, "not supported", "DELETE FROM lake.client_check.types", "NOT_SUPPORTED")
+    fails(connection, "not supported", "GRANT SELECT ON lake.client_check.types TO ann", "NOT_SUPPORTED")
     cursor = connection.cursor()
     cursor.execute("SELECT a.flight FROM lake.flights.flights a CROSS JOIN lake.flights.flights b")
     cursor.fetchone()

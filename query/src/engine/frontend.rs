@@ -345,6 +345,5 @@ mod tests {
         };
         assert_eq!(parsed, expected);
         assert_eq!(classify("SELECT 1").unwrap(), FrontStatement::Sql);
-        assert_eq!(classify("explain (SELECT 1)").unwrap(), FrontStatement::Sql);
     }
 }

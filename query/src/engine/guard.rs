@@ -19,9 +19,14 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::joins::utils::JoinFilter;
 use datafusion::physical_plan::joins::{NestedLoopJoinExec, NestedLoopJoinExecBuilder};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::stream::{
+    RecordBatchReceiverStreamBuilder, RecordBatchStreamAdapter,
+};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
+
+/// Batches that may wait for their reader.
+const WAITING_BATCHES: usize = 2;
 
 /// Runs a plan; dropping the stream stops the work soon, whatever it is at.
 ///
@@ -45,9 +50,21 @@ pub(super) fn execute_shown(
     let stop = Arc::new(AtomicBool::new(false));
     let plan = guarded(plan, &stop)?;
     let rows = execute_stream(Arc::clone(&plan), context)?;
-    let reader = Reader(stop);
     let schema = rows.schema();
-    let rows = rows.inspect(move |_| {
+    // A task of its own: what works without yielding must not hold up whoever waits for it or cancels it.
+    let mut task = RecordBatchReceiverStreamBuilder::new(Arc::clone(&schema), WAITING_BATCHES);
+    let batches = task.tx();
+    task.spawn(async move {
+        let mut rows = rows;
+        while let Some(batch) = rows.next().await {
+            if batches.send(batch).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    let reader = Reader(stop);
+    let rows = task.build().inspect(move |_| {
         let _ = &reader;
     });
     Ok((plan, Box::pin(RecordBatchStreamAdapter::new(schema, rows))))

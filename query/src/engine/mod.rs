@@ -53,7 +53,8 @@ use self::session::{SessionEffect, SessionFactory, SessionSettings};
 use crate::config::QueryConfig;
 use crate::presto::dialect::TrinoDialect;
 use crate::presto::labels::{self, Labels};
-use crate::presto::{rewrite, shapes, split::split_statements, tokens, typing};
+use crate::presto::shapes::{self, Subqueries};
+use crate::presto::{rewrite, split::split_statements, tokens, typing};
 use crate::{Error, Result};
 
 /// The one catalog.
@@ -220,6 +221,15 @@ impl QueryEngine {
 
     /// Parses one statement of the SQL grammar and rewrites what is Presto's.
     fn parse(&self, sql: &str, session: &SessionSettings) -> Result<Parsed> {
+        self.parse_with(sql, session, Subqueries::Counted)
+    }
+
+    fn parse_with(
+        &self,
+        sql: &str,
+        session: &SessionSettings,
+        subqueries: Subqueries,
+    ) -> Result<Parsed> {
         let source = tokens::read(sql)?;
         let syntax = |error: ParserError| Error::Syntax {
             message: error.to_string(),
@@ -237,7 +247,7 @@ impl QueryEngine {
             schema: session.schema.clone(),
             time_zone: session.effective_time_zone().to_owned(),
         };
-        shapes::reshape(&mut statement)?;
+        shapes::reshape(&mut statement, subqueries)?;
         table_functions::rewrite(&mut statement, session)?;
         hidden::mark(&mut statement);
         let labels = labels::take(&mut statement, &source.quoted);

@@ -61,6 +61,10 @@ impl Dialect for TrinoDialect {
         true
     }
 
+    fn supports_interval_options(&self) -> bool {
+        true
+    }
+
     fn supports_match_recognize(&self) -> bool {
         true
     }

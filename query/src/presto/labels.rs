@@ -203,10 +203,10 @@ impl VisitorMut for Namer {
                     let expr = expr.clone();
                     *item = SelectItem::ExprWithAlias { expr, alias };
                 }
-                SelectItem::ExprWithAlias { alias, .. } => {
-                    if !taken.insert(alias.value.to_lowercase()) {
-                        *alias = hidden(&alias.value.to_lowercase(), place);
-                    }
+                SelectItem::ExprWithAlias { alias, .. }
+                    if !taken.insert(alias.value.to_lowercase()) =>
+                {
+                    *alias = hidden(&alias.value.to_lowercase(), place);
                 }
                 _ => {}
             }

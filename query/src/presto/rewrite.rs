@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 
 use super::dialect::TrinoDialect;
 use super::functions::MAP;
+use super::tokens;
 use crate::{Error, Result};
 
 /// What functions without arguments tell of the session.
@@ -199,8 +200,8 @@ fn plain_arguments(function: &Function) -> Option<Vec<String>> {
 
 fn parse(text: &str) -> Result<Expr> {
     Parser::new(&TrinoDialect)
-        .try_with_sql(text)
-        .and_then(|mut parser| parser.parse_expr())
+        .with_tokens_with_locations(tokens::read(text)?.tokens)
+        .parse_expr()
         .map_err(|error| Error::Internal {
             message: format!("`{text}` does not parse: {error}"),
         })

@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::parser::Parser;
 
 use super::dialect::TrinoDialect;
+use super::tokens;
 use crate::{Error, Result};
 
 /// Gives the queries of `statement` the shape that the planner expects.
@@ -22,14 +23,25 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// A clause that would be dropped without a word; a name in single quotes.
-pub fn reshape(statement: &mut Statement) -> Result<()> {
-    match statement.visit(&mut Shaper) {
+pub fn reshape(statement: &mut Statement, subqueries: Subqueries) -> Result<()> {
+    match statement.visit(&mut Shaper { subqueries }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
 }
 
-struct Shaper;
+/// What becomes of `IN` and `EXISTS` with a subquery in what is selected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subqueries {
+    /// Comparisons of counts.
+    Counted,
+    /// They stay: whoever plans the statement runs them.
+    Kept,
+}
+
+struct Shaper {
+    subqueries: Subqueries,
+}
 
 impl VisitorMut for Shaper {
     type Break = Error;
@@ -46,7 +58,11 @@ impl VisitorMut for Shaper {
         if let Err(error) = refuse_select(select) {
             return ControlFlow::Break(error);
         }
-        for item in &mut select.projection {
+        let counted = match self.subqueries {
+            Subqueries::Counted => select.projection.as_mut_slice(),
+            Subqueries::Kept => &mut [],
+        };
+        for item in counted {
             item.visit(&mut Counter { depth: 0 })?;
         }
         empty_grouping(&mut select.group_by);
@@ -467,8 +483,8 @@ fn sort_key(key: &OrderByExpr, projection: &[SelectItem]) -> OrderByExpr {
 
 fn parse(text: &str) -> Result<Expr> {
     Parser::new(&TrinoDialect)
-        .try_with_sql(text)
-        .and_then(|mut parser| parser.parse_expr())
+        .with_tokens_with_locations(tokens::read(text)?.tokens)
+        .parse_expr()
         .map_err(|error| internal(text, &error))
 }
 
@@ -493,7 +509,7 @@ mod tests {
 
     fn reshaped(sql: &str) -> Result<String> {
         let mut statement = Parser::parse_sql(&TrinoDialect, sql).unwrap().remove(0);
-        reshape(&mut statement)?;
+        reshape(&mut statement, Subqueries::Counted)?;
         Ok(statement.to_string())
     }
 

@@ -16,6 +16,7 @@ use datafusion::sql::parser::Statement as ParsedStatement;
 use crate::engine::session::SessionSettings;
 use crate::engine::{QueryEngine, plan_error, run_error};
 use crate::presto::error::TrinoFailure;
+use crate::presto::shapes::Subqueries;
 use crate::{Error, Result};
 
 /// The most values of a query in a condition.
@@ -52,7 +53,11 @@ pub(super) async fn plan(
         items.join(", ")
     };
     let sql = format!("SELECT {items} FROM {from}");
-    let statement = Box::new(engine.parse(&sql, session)?.statement);
+    let statement = Box::new(
+        engine
+            .parse_with(&sql, session, Subqueries::Kept)?
+            .statement,
+    );
     let context = engine.context(session)?;
     let state = context.state();
     let plan = state

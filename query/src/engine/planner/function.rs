@@ -75,7 +75,8 @@ impl<K: Kernel> ScalarUDFImpl for KernelFunction<K> {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        Ok(Arc::new(self.kernel.returns(&args)?))
+        // Plans ask again after joins have made more columns nullable, and must hear the same.
+        Ok(Arc::new(self.kernel.returns(&args)?.with_nullable(true)))
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {

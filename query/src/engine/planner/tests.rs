@@ -61,5 +61,5 @@ async fn projections_read_only_their_columns() {
     let plan = text(&engine, "EXPLAIN SELECT try(a / b) + 1 FROM lake.s.t")
         .await
         .unwrap();
-    assert!(plan.contains("projection=[a, b]"), "{plan}");
+    assert!(plan.contains("try(a@0, b@1)"), "{plan}");
 }

@@ -5,7 +5,7 @@
 //! CAST(x AS ROW(a ARRAY(varchar), b decimal(10,2)))  ->  CAST(x AS presto_type('ROW ( a ARRAY ( varchar ) , …'))
 //! ```
 
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use super::{is_any_word, is_word, new_text, new_token, new_word};
 
@@ -21,13 +21,20 @@ pub(super) fn rewrite(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     while let Some((token, tail)) = rest.split_first() {
         if is_behind_as && let Some(length) = nested_type(rest) {
             let (kind, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-            let texts: Vec<String> = kind.iter().map(|part| part.token.to_string()).collect();
-            out.push(new_word(PRESTO_TYPE_NAME, token.span));
-            out.push(new_token(Token::LParen, token.span));
-            out.push(new_text(texts.join(" "), token.span));
-            out.push(new_token(Token::RParen, token.span));
+            push(&mut out, kind, token.span);
             rest = after;
             is_behind_as = false;
+            continue;
+        }
+        // What was rewritten once comes back without quotes when a part of the syntax tree is read as text.
+        let is_bare = is_word(token, PRESTO_TYPE_NAME)
+            && matches!(tail, [open, first, ..] if open.token == Token::LParen
+                && !matches!(first.token, Token::SingleQuotedString(_)));
+        if is_bare && let Some(length) = nested_type(tail.get(1..).unwrap_or_default()) {
+            let (kind, after) = tail.split_at_checked(1 + length).unwrap_or((tail, &[]));
+            push(&mut out, kind.get(1..).unwrap_or_default(), token.span);
+            // The parenthesis that closes the parameter.
+            rest = after.get(1..).unwrap_or_default();
             continue;
         }
         is_behind_as = is_word(token, "as") && parentheses.last() == Some(&true);
@@ -41,6 +48,14 @@ pub(super) fn rewrite(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         rest = tail;
     }
     out
+}
+
+fn push(out: &mut Vec<TokenWithSpan>, kind: &[TokenWithSpan], span: Span) {
+    let texts: Vec<String> = kind.iter().map(|part| part.token.to_string()).collect();
+    out.push(new_word(PRESTO_TYPE_NAME, span));
+    out.push(new_token(Token::LParen, span));
+    out.push(new_text(texts.join(" "), span));
+    out.push(new_token(Token::RParen, span));
 }
 
 /// Returns how many tokens the nested type takes that begins here.

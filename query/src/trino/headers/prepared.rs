@@ -35,6 +35,9 @@ pub(super) fn unpack(value: &str) -> Result<String, &'static str> {
         .decode(packed.trim_end_matches('='))
         .or_else(|_| URL_SAFE.decode(packed))
         .map_err(|_| "it is not base64")?;
+    if bytes.is_empty() {
+        return Err("it is empty");
+    }
     let sql = zstd::bulk::decompress(&bytes, MAX_BYTES)
         .map_err(|_| "it is not zstd, or longer than a statement may be")?;
     String::from_utf8(sql).map_err(|_| "it is not UTF-8")
