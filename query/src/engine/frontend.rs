@@ -41,8 +41,6 @@ pub(super) enum FrontStatement {
     SetTimeZone { zone: Option<String> },
     /// `SHOW SESSION [LIKE pattern]`.
     ShowSession { pattern: Option<String> },
-    /// `SHOW FUNCTIONS [FROM …] [LIKE pattern]`.
-    ShowFunctions { pattern: Option<String> },
     /// `START TRANSACTION …`.
     StartTransaction,
     /// `COMMIT [WORK]`.
@@ -139,16 +137,6 @@ pub(super) fn classify(sql: &str) -> Result<FrontStatement> {
         ["SHOW", "SESSION", ..] => FrontStatement::ShowSession {
             pattern: like(rest(2))?,
         },
-        ["SHOW", "FUNCTIONS", ..] => {
-            let tail = rest(2);
-            let start = tail
-                .iter()
-                .position(|token| is_word(token, "LIKE"))
-                .unwrap_or(tail.len());
-            FrontStatement::ShowFunctions {
-                pattern: like(tail.get(start..).unwrap_or_default())?,
-            }
-        }
         ["START", "TRANSACTION", ..] => FrontStatement::StartTransaction,
         ["COMMIT", ..] => FrontStatement::Commit,
         ["ROLLBACK", ..] => FrontStatement::Rollback,

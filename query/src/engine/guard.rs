@@ -2,12 +2,13 @@
 //!
 //! Dropping a stream aborts the tasks below it, but a task ends only where it yields. A join that multiplies its
 //! inputs may find work for minutes before it does, with or without rows to hand on. So joins are made to yield after
-//! some batches, and the filter of a nested loop looks whether the rows are still wanted.
+//! some batches, and the filter of a join looks whether the rows are still wanted.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema};
@@ -18,15 +19,20 @@ use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::joins::utils::JoinFilter;
-use datafusion::physical_plan::joins::{NestedLoopJoinExec, NestedLoopJoinExecBuilder};
+use datafusion::physical_plan::joins::{
+    HashJoinExec, NestedLoopJoinExec, NestedLoopJoinExecBuilder,
+};
 use datafusion::physical_plan::stream::{
     RecordBatchReceiverStreamBuilder, RecordBatchStreamAdapter,
 };
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Batches that may wait for their reader.
 const WAITING_BATCHES: usize = 2;
+/// How long a filter may keep its worker before it lets other tasks have it.
+const SHARE: Duration = Duration::from_millis(10);
 
 /// Runs a plan; dropping the stream stops the work soon, whatever it is at.
 ///
@@ -84,10 +90,7 @@ fn guarded(plan: Arc<dyn ExecutionPlan>, stop: &Arc<AtomicBool>) -> Result<Arc<d
         if !multiplies(node.name()) {
             return Ok(Transformed::no(node));
         }
-        let node = match node.downcast_ref::<NestedLoopJoinExec>() {
-            Some(join) => watched(join, stop)?.unwrap_or(node),
-            None => node,
-        };
+        let node = watched(&node, stop)?.unwrap_or(node);
         Ok(Transformed::yes(
             Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>
         ))
@@ -108,27 +111,33 @@ fn multiplies(operator: &str) -> bool {
     )
 }
 
-/// Returns the join with a filter that looks at `stop`; none if it has no filter.
+/// Returns the join with a filter that looks at `stop`; none if it is no join with a filter.
 fn watched(
-    join: &NestedLoopJoinExec,
+    node: &Arc<dyn ExecutionPlan>,
     stop: &Arc<AtomicBool>,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let Some(filter) = join.filter() else {
-        return Ok(None);
+    let watch = |filter: &JoinFilter| {
+        JoinFilter::new(
+            Arc::new(Watched::new(filter.expression(), stop)),
+            filter.column_indices().to_vec(),
+            Arc::clone(filter.schema()),
+        )
     };
-    let expression = Watched {
-        inner: Arc::clone(filter.expression()),
-        stop: Arc::clone(stop),
-    };
-    let filter = JoinFilter::new(
-        Arc::new(expression),
-        filter.column_indices().to_vec(),
-        Arc::clone(filter.schema()),
-    );
-    let join = NestedLoopJoinExecBuilder::from(join)
-        .with_filter(Some(filter))
-        .build()?;
-    Ok(Some(Arc::new(join)))
+    if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>()
+        && let Some(filter) = join.filter()
+    {
+        let join = NestedLoopJoinExecBuilder::from(join)
+            .with_filter(Some(watch(filter)))
+            .build()?;
+        return Ok(Some(Arc::new(join)));
+    }
+    if let Some(join) = node.downcast_ref::<HashJoinExec>()
+        && let Some(filter) = join.filter()
+    {
+        let join = join.builder().with_filter(Some(watch(filter)));
+        return join.build_exec().map(Some);
+    }
+    Ok(None)
 }
 
 /// An expression that fails when its values are not wanted any more.
@@ -136,6 +145,35 @@ fn watched(
 struct Watched {
     inner: Arc<dyn PhysicalExpr>,
     stop: Arc<AtomicBool>,
+    since: Instant,
+    /// When it last let other tasks run, in milliseconds after `since`.
+    shared_ms: AtomicU64,
+}
+
+impl Watched {
+    fn new(inner: &Arc<dyn PhysicalExpr>, stop: &Arc<AtomicBool>) -> Self {
+        Self {
+            inner: Arc::clone(inner),
+            stop: Arc::clone(stop),
+            since: Instant::now(),
+            shared_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns whether the other tasks of this worker are to run elsewhere for a while.
+    ///
+    /// A join without matches never yields: whoever is to cancel it could wait behind it for ever. A runtime of one
+    /// thread has nobody to hand them to.
+    fn is_to_share(&self) -> bool {
+        let now = self.since.elapsed();
+        let last = Duration::from_millis(self.shared_ms.load(Ordering::Relaxed));
+        if now < last + SHARE {
+            return false;
+        }
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        self.shared_ms.store(now, Ordering::Relaxed);
+        Handle::try_current().is_ok_and(|r| r.runtime_flavor() == RuntimeFlavor::MultiThread)
+    }
 }
 
 impl PartialEq for Watched {
@@ -167,6 +205,9 @@ impl PhysicalExpr for Watched {
         if self.stop.load(Ordering::Relaxed) {
             return Err(DataFusionError::External(Box::new(crate::Error::Cancelled)));
         }
+        if self.is_to_share() {
+            return tokio::task::block_in_place(|| self.inner.evaluate(batch));
+        }
         self.inner.evaluate(batch)
     }
 
@@ -180,10 +221,7 @@ impl PhysicalExpr for Watched {
     ) -> Result<Arc<dyn PhysicalExpr>> {
         let inner = children.into_iter().next();
         let inner = inner.ok_or_else(|| DataFusionError::Internal("no expression".to_owned()))?;
-        Ok(Arc::new(Self {
-            inner,
-            stop: Arc::clone(&self.stop),
-        }))
+        Ok(Arc::new(Self::new(&inner, &self.stop)))
     }
 
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

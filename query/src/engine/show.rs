@@ -1,14 +1,15 @@
 //! `SHOW …` and `DESCRIBE`, with Presto's column names.
 
+mod functions;
 mod stats;
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray};
-use datafusion::logical_expr::TypeSignature;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use lake::{AsOf, OpenTable, Relation};
 
+use self::functions::functions;
 use self::stats::{stats, stats_of_query};
 use super::names::{
     DEFAULT, FullName, Names, SYSTEM, catalog_not_found, catalog_of, did_you_mean, in_catalog,
@@ -527,125 +528,6 @@ async fn formatted(
         ("data_type", column(|row| &row.1)),
         ("comment", column(|row| &row.2)),
     ])
-}
-
-/// A line of `SHOW FUNCTIONS`.
-type FunctionRow = (String, String, String, &'static str, bool, String);
-
-fn functions(
-    engine: &QueryEngine,
-    like: Option<&str>,
-    session: &SessionSettings,
-) -> Result<StatementResult> {
-    let state = engine.context(session)?.state();
-    let mut rows: Vec<FunctionRow> = Vec::new();
-    let mut add =
-        |name: &str,
-         signature: &datafusion::logical_expr::Signature,
-         kind: &'static str,
-         documentation: Option<&datafusion::logical_expr::Documentation>| {
-            let deterministic =
-                signature.volatility != datafusion::logical_expr::Volatility::Volatile;
-            let described = documentation.map(|known| known.description.trim().to_owned());
-            for arguments in argument_types(&signature.type_signature) {
-                rows.push((
-                    name.to_lowercase(),
-                    String::new(),
-                    arguments,
-                    kind,
-                    deterministic,
-                    described.clone().unwrap_or_default(),
-                ));
-            }
-        };
-    for (name, function) in state.scalar_functions() {
-        add(
-            name,
-            function.signature(),
-            "scalar",
-            function.documentation(),
-        );
-    }
-    for (name, function) in state.aggregate_functions() {
-        add(
-            name,
-            function.signature(),
-            "aggregate",
-            function.documentation(),
-        );
-    }
-    for (name, function) in state.window_functions() {
-        add(
-            name,
-            function.signature(),
-            "window",
-            function.documentation(),
-        );
-    }
-    for name in crate::presto::rewrite::FUNCTIONS {
-        if !rows.iter().any(|row| row.0 == *name) {
-            rows.push((
-                (*name).to_owned(),
-                String::new(),
-                String::new(),
-                "scalar",
-                true,
-                String::new(),
-            ));
-        }
-    }
-    rows.retain(|row| like.is_none_or(|pattern| matches(pattern, &row.0)));
-    rows.sort();
-    rows.dedup();
-    one_batch(vec![
-        (
-            "Function",
-            texts(rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>()),
-        ),
-        (
-            "Return Type",
-            texts(rows.iter().map(|row| row.1.clone()).collect::<Vec<_>>()),
-        ),
-        (
-            "Argument Types",
-            texts(rows.iter().map(|row| row.2.clone()).collect::<Vec<_>>()),
-        ),
-        (
-            "Function Type",
-            texts(rows.iter().map(|row| row.3).collect::<Vec<_>>()),
-        ),
-        (
-            "Deterministic",
-            Arc::new(arrow::array::BooleanArray::from(
-                rows.iter().map(|row| row.4).collect::<Vec<_>>(),
-            )),
-        ),
-        (
-            "Description",
-            texts(rows.iter().map(|row| row.5.clone()).collect::<Vec<_>>()),
-        ),
-    ])
-}
-
-/// Returns the argument lists that a signature says; one without types if it says none.
-fn argument_types(signature: &TypeSignature) -> Vec<String> {
-    match signature {
-        TypeSignature::Exact(types) => {
-            let names: Vec<String> = types.iter().map(type_name).collect();
-            vec![names.join(", ")]
-        }
-        TypeSignature::Uniform(count, types) => types
-            .iter()
-            .map(|data_type| vec![type_name(data_type); *count].join(", "))
-            .collect(),
-        TypeSignature::OneOf(signatures) => {
-            let mut all: Vec<String> = signatures.iter().flat_map(argument_types).collect();
-            all.sort();
-            all.dedup();
-            all
-        }
-        _ => vec![String::new()],
-    }
 }
 
 #[cfg(test)]

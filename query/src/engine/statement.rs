@@ -132,9 +132,6 @@ impl QueryEngine {
                 );
                 self.query(&sql, session).await?
             }
-            FrontStatement::ShowFunctions { pattern } => {
-                self.show_functions(pattern.as_deref(), session).await?
-            }
             FrontStatement::StartTransaction => {
                 let id = uuid::Uuid::new_v4().to_string();
                 StatementResult::effect(
@@ -184,56 +181,6 @@ impl QueryEngine {
             ("Type Size", Arc::new(sizes)),
             ("Aliased", Arc::new(BooleanArray::from(vec![false; count]))),
         ])
-    }
-
-    async fn show_functions(
-        &self,
-        pattern: Option<&str>,
-        session: &SessionSettings,
-    ) -> Result<StatementResult> {
-        let context = self.context(session)?;
-        let state = context.state();
-        let mut rows: Vec<(String, &str)> = Vec::new();
-        rows.extend(
-            state
-                .scalar_functions()
-                .keys()
-                .map(|name| (name.clone(), "scalar")),
-        );
-        rows.extend(
-            state
-                .aggregate_functions()
-                .keys()
-                .map(|name| (name.clone(), "aggregate")),
-        );
-        rows.extend(
-            state
-                .window_functions()
-                .keys()
-                .map(|name| (name.clone(), "window")),
-        );
-        rows.extend(
-            crate::presto::rewrite::FUNCTIONS
-                .iter()
-                .map(|name| ((*name).to_owned(), "scalar")),
-        );
-        rows.sort();
-        rows.dedup_by(|a, b| a.0 == b.0);
-        let rows: Vec<String> = rows
-            .iter()
-            .map(|(name, kind)| {
-                format!(
-                    "({}, '', '', '{kind}', true, '')",
-                    names::quote_literal(name)
-                )
-            })
-            .collect();
-        let sql = format!(
-            "SELECT * FROM (VALUES {}) AS t(\"Function\", \"Return Type\", \"Argument Types\", \"Function Type\", \"Deterministic\", \"Description\"){} ORDER BY 1",
-            rows.join(", "),
-            where_like("\"Function\"", pattern)
-        );
-        self.query(&sql, session).await
     }
 }
 

@@ -28,8 +28,8 @@ pub struct SessionFacts {
     pub time_zone: String,
 }
 
-/// What `version()` says: a number first, as Trino's.
-pub const VERSION: &str = concat!("476-lakehouse-", env!("CARGO_PKG_VERSION"));
+/// The Trino version whose SQL and protocol are spoken, which `version()` says.
+pub const VERSION: &str = "476";
 
 /// Functions that exist through this rewrite only.
 pub const FUNCTIONS: [&str; 29] = [

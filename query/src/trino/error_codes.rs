@@ -264,12 +264,6 @@ fn classify(error_found: &DataFusionError) -> TrinoError {
         },
         DataFusionError::SQL(parse, _) => syntax(&parse.to_string()),
         DataFusionError::NotImplemented(text) => user(13, "NOT_SUPPORTED", text.clone()),
-        DataFusionError::ResourcesExhausted(text) if text.contains("used disk space") => error(
-            131_078,
-            "EXCEEDED_SPILL_LIMIT",
-            RESOURCES,
-            format!("Query exceeded local spill limit: {text}"),
-        ),
         DataFusionError::ResourcesExhausted(text) => error(
             131_079,
             "EXCEEDED_LOCAL_MEMORY_LIMIT",
@@ -311,6 +305,11 @@ fn by_text(error_found: &DataFusionError) -> TrinoError {
     })
     .to_owned();
     let has = |needle: &str| text.contains(needle);
+    // Comes as an I/O error of Arrow.
+    if has("used disk space during the spilling") {
+        let text = format!("Query exceeded local spill limit: {text}");
+        return error(131_078, "EXCEEDED_SPILL_LIMIT", RESOURCES, text);
+    }
     let quoted = || text.split('\'').nth(1).unwrap_or_default().to_owned();
     if has("Invalid function") {
         let name = quoted();

@@ -38,8 +38,8 @@ use self::spool::Spool;
 use crate::QueryEngine;
 use crate::registry::RunningQuery;
 
-/// What clients take for the server's version; JDBC wants a number first.
-pub const NODE_VERSION: &str = concat!("476-lakehouse-", env!("CARGO_PKG_VERSION"));
+/// What clients take for the server's version; JDBC reads anything but a number as version 0.
+pub const NODE_VERSION: &str = crate::presto::rewrite::VERSION;
 /// Pages below this many bytes are not worth compressing.
 const COMPRESS_ABOVE_BYTES: u16 = 1024;
 

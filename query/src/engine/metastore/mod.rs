@@ -7,7 +7,7 @@ mod run;
 
 use std::collections::BTreeMap;
 
-use datafusion::sql::sqlparser::ast::{CommentObject, ObjectName, Statement};
+use datafusion::sql::sqlparser::ast::ObjectName;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -22,12 +22,6 @@ type Parsed<T> = std::result::Result<T, ParserError>;
 /// A statement about names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum MetastoreStatement {
-    /// `ALTER TABLE [IF EXISTS] a RENAME TO b`.
-    RenameTable {
-        from: ObjectName,
-        to: ObjectName,
-        if_exists: bool,
-    },
     /// `ALTER TABLE t ADD [IF NOT EXISTS] PARTITION (k = v, …) [LOCATION '…'] …`.
     AddPartitions {
         table: ObjectName,
@@ -46,8 +40,6 @@ pub(super) enum MetastoreStatement {
     ShowPartitions { table: ObjectName },
     /// `UNDROP TABLE t`.
     UndropTable { table: ObjectName },
-    /// `ANALYZE [TABLE] t [COMPUTE STATISTICS]`.
-    Analyze { table: ObjectName },
     /// `CREATE EXTERNAL TABLE …`.
     CreateExternalTable(Box<ExternalTableSpec>),
     /// `CREATE SCHEMA | DATABASE …`.
@@ -57,12 +49,6 @@ pub(super) enum MetastoreStatement {
         location: Option<String>,
         comment: Option<String>,
         properties: BTreeMap<String, String>,
-    },
-    /// `COMMENT ON TABLE | SCHEMA | COLUMN … IS 'text' | NULL`.
-    Comment {
-        object: CommentObject,
-        name: ObjectName,
-        comment: Option<String>,
     },
 }
 
@@ -105,10 +91,8 @@ pub(super) fn parse(words: &[&str], sql: &str) -> Result<Option<MetastoreStateme
         ["MSCK", ..] => repair,
         ["SHOW", "PARTITIONS", ..] => show_partitions,
         ["UNDROP", ..] => undrop,
-        ["ANALYZE", ..] => analyze,
         ["CREATE", "EXTERNAL", ..] => create_external_table,
         ["CREATE", "SCHEMA" | "DATABASE", ..] => create_schema,
-        ["COMMENT", ..] => comment,
         _ => return Ok(None),
     };
     let syntax = |error: ParserError| Error::Syntax {
@@ -123,18 +107,11 @@ pub(super) fn parse(words: &[&str], sql: &str) -> Result<Option<MetastoreStateme
     Ok(Some(statement))
 }
 
-/// Other changes of tables are left to the parser.
+/// Other changes of tables are read by `command`.
 fn alter_table(parser: &mut Parser<'_>) -> Parsed<Option<MetastoreStatement>> {
     parser.expect_keywords(&[Keyword::ALTER, Keyword::TABLE])?;
-    let if_exists = parser.parse_keywords(&[Keyword::IF, Keyword::EXISTS]);
+    let _ = parser.parse_keywords(&[Keyword::IF, Keyword::EXISTS]);
     let table = parser.parse_object_name(false)?;
-    if parser.parse_keywords(&[Keyword::RENAME, Keyword::TO]) {
-        return Ok(Some(MetastoreStatement::RenameTable {
-            from: table,
-            to: parser.parse_object_name(false)?,
-            if_exists,
-        }));
-    }
     if parser.parse_keyword(Keyword::ADD) {
         let if_not_exists = parser.parse_keywords(&[Keyword::IF, Keyword::NOT, Keyword::EXISTS]);
         if !parser.peek_keyword(Keyword::PARTITION) {
@@ -244,16 +221,6 @@ fn undrop(parser: &mut Parser<'_>) -> Parsed<Option<MetastoreStatement>> {
     Ok(Some(MetastoreStatement::UndropTable { table }))
 }
 
-fn analyze(parser: &mut Parser<'_>) -> Parsed<Option<MetastoreStatement>> {
-    parser.expect_keyword(Keyword::ANALYZE)?;
-    let _ = parser.parse_keyword(Keyword::TABLE);
-    let table = parser.parse_object_name(false)?;
-    if is_word(parser, "COMPUTE") {
-        expect_word(parser, "STATISTICS")?;
-    }
-    Ok(Some(MetastoreStatement::Analyze { table }))
-}
-
 fn create_schema(parser: &mut Parser<'_>) -> Parsed<Option<MetastoreStatement>> {
     parser.expect_keyword(Keyword::CREATE)?;
     parser.expect_one_of_keywords(&[Keyword::SCHEMA, Keyword::DATABASE])?;
@@ -284,23 +251,6 @@ fn create_schema(parser: &mut Parser<'_>) -> Parsed<Option<MetastoreStatement>> 
         comment,
         properties,
     }))
-}
-
-fn comment(parser: &mut Parser<'_>) -> Parsed<Option<MetastoreStatement>> {
-    parser.expect_keyword(Keyword::COMMENT)?;
-    Ok(match parser.parse_comment()? {
-        Statement::Comment {
-            object_type,
-            object_name,
-            comment,
-            ..
-        } => Some(MetastoreStatement::Comment {
-            object: object_type,
-            name: object_name,
-            comment,
-        }),
-        _ => None,
-    })
 }
 
 fn create_external_table(parser: &mut Parser<'_>) -> Parsed<Option<MetastoreStatement>> {

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{Int64Array, StringArray};
 use chrono::Utc;
-use datafusion::sql::sqlparser::ast::{CommentObject, ObjectName};
 use lake::catalog::NULL_PARTITION;
-use lake::{Database, IfExists, OpenTable, Partition, TableEntry, TableName};
+use lake::{Database, IfExists, Partition, TableEntry, TableName};
 
 use super::{ExternalTableSpec, MetastoreStatement, PartitionSpec};
 use crate::engine::names::Names;
@@ -27,17 +26,6 @@ impl QueryEngine {
         }
         let lake = self.lake();
         match statement {
-            MetastoreStatement::RenameTable {
-                from,
-                to,
-                if_exists,
-            } => {
-                let from = Names::table(&from, session)?;
-                let to = rename_target(&to, &from, session)?;
-                let renamed = lake.rename_table(&from, &to).await;
-                pass_missing(renamed, if_exists)?;
-                Ok(StatementResult::done("RENAME TABLE", None))
-            }
             MetastoreStatement::AddPartitions {
                 table,
                 partitions,
@@ -97,11 +85,6 @@ impl QueryEngine {
                 lake.undrop_table(&name).await?;
                 Ok(StatementResult::done("UNDROP TABLE", None))
             }
-            MetastoreStatement::Analyze { table } => {
-                let name = Names::table(&table, session)?;
-                let statistics = lake.collect_statistics(&name).await?;
-                Ok(StatementResult::done("ANALYZE", statistics.rows))
-            }
             MetastoreStatement::CreateExternalTable(spec) => {
                 let name = Names::table(&spec.name, session)?;
                 self.make_default(&name.database).await?;
@@ -127,14 +110,6 @@ impl QueryEngine {
                     other => other?,
                 }
                 Ok(StatementResult::done("CREATE SCHEMA", None))
-            }
-            MetastoreStatement::Comment {
-                object,
-                name,
-                comment,
-            } => {
-                self.comment_on(&object, &name, comment, session).await?;
-                Ok(StatementResult::done("COMMENT", None))
             }
         }
     }
@@ -198,101 +173,6 @@ impl QueryEngine {
                 Ok(())
             }
         }
-    }
-
-    async fn comment_on(
-        &self,
-        object: &CommentObject,
-        name: &ObjectName,
-        comment: Option<String>,
-        session: &SessionSettings,
-    ) -> Result<()> {
-        let catalog = self.lake().catalog();
-        match object {
-            CommentObject::Table => {
-                let table = Names::table(name, session)?;
-                catalog
-                    .edit_table(&table, |entry| entry.comment.clone_from(&comment))
-                    .await?;
-            }
-            CommentObject::Schema | CommentObject::Database => {
-                catalog
-                    .edit_database(&Names::schema(name)?, |database| {
-                        database.comment.clone_from(&comment);
-                    })
-                    .await?;
-            }
-            CommentObject::Column => {
-                let mut parts = name.0.clone();
-                let column = parts
-                    .pop()
-                    .map_or_else(String::new, |part| part.to_string());
-                let column = column.trim_matches('"').to_lowercase();
-                let table = Names::table(&ObjectName(parts), session)?;
-                self.comment_on_column(&table, &column, comment).await?;
-            }
-            other => {
-                return Err(Error::NotSupported {
-                    what: format!("COMMENT ON {other}"),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    async fn comment_on_column(
-        &self,
-        table: &TableName,
-        column: &str,
-        comment: Option<String>,
-    ) -> Result<()> {
-        let schema = match self.lake().open_table(table).await? {
-            OpenTable::Delta(table) => table.schema().await?,
-            OpenTable::Files(table) => table.schema(),
-        };
-        if schema.column_with_name(column).is_none() {
-            return Err(Error::Invalid {
-                message: format!("column `{column}` does not exist in table `{table}`"),
-            });
-        }
-        let catalog = self.lake().catalog();
-        catalog
-            .edit_table(table, |entry| {
-                let mut known = entry.columns.iter_mut().chain(&mut entry.partition_keys);
-                if let Some(known) = known.find(|known| known.name == column) {
-                    known.comment.clone_from(&comment);
-                } else if let Some(comment) = &comment {
-                    let comments = &mut entry.column_comments;
-                    comments.insert(column.to_owned(), comment.clone());
-                } else {
-                    entry.column_comments.remove(column);
-                }
-            })
-            .await?;
-        Ok(())
-    }
-}
-
-/// A name without a schema stays in the schema of the session, or of the table.
-fn rename_target(
-    to: &ObjectName,
-    from: &TableName,
-    session: &SessionSettings,
-) -> Result<TableName> {
-    match Names::table(to, session) {
-        Err(Error::MissingSchema { name }) => Ok(TableName::new(&from.database, &name)?),
-        other => other,
-    }
-}
-
-fn pass_missing(outcome: lake::Result<()>, if_exists: bool) -> Result<()> {
-    match outcome {
-        Err(lake::Error::TableNotFound { .. } | lake::Error::DatabaseNotFound { .. })
-            if if_exists =>
-        {
-            Ok(())
-        }
-        other => Ok(other?),
     }
 }
 

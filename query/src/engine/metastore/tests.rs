@@ -114,7 +114,6 @@ fn what_is_malformed_is_named() {
         "UNDROP t",
         "SHOW PARTITIONS",
         "ALTER TABLE t ADD PARTITION (a > 1)",
-        "ALTER TABLE t RENAME TO b c",
         "CREATE SCHEMA s WITH location = 'x'",
         "CREATE EXTERNAL TABLE t (a int) LOCATION 'x' STORED AS ORC",
         "CREATE EXTERNAL TABLE t (a int) STORED AS PARQUET",

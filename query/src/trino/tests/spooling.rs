@@ -153,8 +153,7 @@ async fn small_results_and_updates_need_no_segment() {
     }
 }
 
-#[tokio::test]
-#[ignore = "known to fail, cause unknown"]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_query_leaves_no_segment() {
     let house = small_segments().await;
     let big = numbers(5);

@@ -40,7 +40,6 @@ fn stops_after(sql: &str) -> Duration {
 }
 
 #[test]
-#[ignore = "known to fail: joins that multiply their inputs do not yield"]
 fn a_cancelled_query_stops_wherever_it_is() {
     let big = numbers(5);
     let bigger = numbers(7);
