@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, Statement,
-    visit_expressions_mut,
+    TrimWhereField, visit_expressions_mut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -32,83 +32,50 @@ pub struct SessionFacts {
 pub const VERSION: &str = concat!("476-lakehouse-", env!("CARGO_PKG_VERSION"));
 
 /// Functions that exist through this rewrite only.
-pub const FUNCTIONS: [&str; 37] = [
+pub const FUNCTIONS: [&str; 10] = [
     "arbitrary",
     "approx_percentile",
-    "ceiling",
-    "codepoint",
     "count_if",
-    "current_timezone",
     "current_user",
-    "date",
-    "day",
-    "day_of_month",
-    "day_of_week",
-    "day_of_year",
-    "dow",
-    "doy",
-    "e",
     "every",
-    "from_unixtime",
-    "hour",
     "if",
-    "infinity",
-    "is_nan",
-    "levenshtein_distance",
     "max_by",
     "min_by",
-    "minute",
-    "mod",
-    "month",
-    "nan",
-    "quarter",
-    "second",
     "sequence",
-    "sign",
-    "truncate",
     "variance",
-    "week",
-    "week_of_year",
-    "year",
 ];
 
-const RENAMED: [(&str, &str); 15] = [
+const RENAMED: [(&str, &str); 9] = [
     ("approx_percentile", "approx_percentile_cont"),
     ("array_remove", "array_remove_all"),
     ("bitwise_and_agg", "bit_and"),
     ("bitwise_or_agg", "bit_or"),
     ("bitwise_xor_agg", "bit_xor"),
-    ("ceiling", "ceil"),
-    ("codepoint", "ascii"),
     ("contains", "array_has"),
     ("every", "bool_and"),
-    ("is_nan", "isnan"),
-    ("levenshtein_distance", "levenshtein"),
     ("sequence", "generate_series"),
-    ("sign", "signum"),
-    ("truncate", "trunc"),
     ("variance", "var_samp"),
 ];
 
-const PARTS: [(&str, &str); 18] = [
+/// The functions that `EXTRACT(field FROM x)` calls, by the field without underscores.
+const PARTS: [(&str, &str); 17] = [
     ("day", "day"),
-    ("day_of_month", "day"),
-    ("day_of_week", "isodow"),
-    ("day_of_year", "doy"),
-    ("dow", "isodow"),
-    ("doy", "doy"),
+    ("dayofmonth", "day"),
+    ("dayofweek", "day_of_week"),
+    ("dayofyear", "day_of_year"),
+    ("dow", "day_of_week"),
+    ("doy", "day_of_year"),
     ("hour", "hour"),
     ("minute", "minute"),
     ("month", "month"),
     ("quarter", "quarter"),
     ("second", "second"),
+    ("timezonehour", "timezone_hour"),
+    ("timezoneminute", "timezone_minute"),
     ("week", "week"),
-    ("week_of_year", "week"),
     ("year", "year"),
-    ("year_of_week", "isoyear"),
-    ("yow", "isoyear"),
-    ("weekday", "isodow"),
-    ("month_of_year", "month"),
+    ("yearofweek", "year_of_week"),
+    ("yow", "year_of_week"),
 ];
 
 /// Returns `sql` with Presto's literals as the parser reads them: numbers with an exponent are doubles, and
@@ -167,10 +134,11 @@ fn is_plain_number(text: &str) -> bool {
 /// A call with arguments the function does not take.
 pub fn functions(statement: &mut Statement, facts: &SessionFacts) -> Result<()> {
     let outcome = visit_expressions_mut(statement, |expr| {
-        let Expr::Function(function) = expr else {
-            return ControlFlow::Continue(());
+        let new = match expr {
+            Expr::Function(function) => replacement(function, facts),
+            other => special_form(other),
         };
-        match replacement(function, facts) {
+        match new {
             Ok(None) => ControlFlow::Continue(()),
             Ok(Some(new)) => {
                 *expr = new;
@@ -183,6 +151,60 @@ pub fn functions(statement: &mut Statement, facts: &SessionFacts) -> Result<()> 
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
+}
+
+/// Returns the call that an expression with words for arguments means.
+fn special_form(expr: &Expr) -> Result<Option<Expr>> {
+    let text = |expr: &Expr| expr.to_string();
+    match expr {
+        Expr::Extract { field, expr, .. } => {
+            let wanted = field.to_string().to_ascii_lowercase().replace('_', "");
+            let known = PARTS.iter().find(|(known, _)| *known == wanted);
+            known.map(|(_, name)| call(name, &[text(expr)])).transpose()
+        }
+        Expr::Position { expr, r#in } => call("strpos", &[text(r#in), text(expr)]).map(Some),
+        Expr::Substring {
+            expr,
+            substring_from,
+            substring_for,
+            ..
+        } => {
+            let from = substring_from
+                .as_ref()
+                .map_or_else(|| "1".to_owned(), |from| text(from));
+            let length = substring_for.as_ref().map(|length| text(length));
+            let arguments: Vec<String> = [text(expr), from].into_iter().chain(length).collect();
+            call("substr", &arguments).map(Some)
+        }
+        Expr::Trim {
+            expr,
+            trim_where,
+            trim_what,
+            trim_characters,
+        } => {
+            let name = match trim_where {
+                None | Some(TrimWhereField::Both) => "trim",
+                Some(TrimWhereField::Leading) => "ltrim",
+                Some(TrimWhereField::Trailing) => "rtrim",
+            };
+            let what = trim_what.as_deref();
+            let what = what.or_else(|| trim_characters.as_ref().and_then(|list| list.first()));
+            let arguments: Vec<String> = [text(expr)].into_iter().chain(what.map(text)).collect();
+            call(name, &arguments).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Returns a call of a function, also of one whose name the parser takes for a special form.
+fn call(name: &str, arguments: &[String]) -> Result<Expr> {
+    let mut expr = parse(&format!("f({})", arguments.join(", ")))?;
+    if let Expr::Function(function) = &mut expr
+        && let Some(ObjectNamePart::Identifier(ident)) = function.name.0.first_mut()
+    {
+        name.clone_into(&mut ident.value);
+    }
+    Ok(expr)
 }
 
 fn replacement(function: &Function, facts: &SessionFacts) -> Result<Option<Expr>> {
@@ -214,30 +236,16 @@ fn replacement(function: &Function, facts: &SessionFacts) -> Result<Option<Expr>
             let rest = suffix(function, Some(&filter));
             format!("first_value({value} ORDER BY {by} {order}){rest}")
         }
-        ("concat", [_, _, ..]) => format!("({})", args.join(" || ")),
-        ("mod", [a, b]) => format!("(({a}) % ({b}))"),
-        ("date", [value]) => format!("CAST({value} AS DATE)"),
-        ("nan", []) => "CAST('NaN' AS DOUBLE)".to_owned(),
-        ("infinity", []) => "CAST('Infinity' AS DOUBLE)".to_owned(),
-        ("e", []) => "exp(CAST(1 AS DOUBLE))".to_owned(),
-        ("version", []) => literal(VERSION),
         ("current_user" | "session_user" | "user", []) => literal(&facts.user),
         ("current_catalog", []) => literal(&facts.catalog),
         ("current_schema", []) => facts
             .schema
             .as_deref()
             .map_or_else(|| "NULL".to_owned(), literal),
-        ("current_timezone", []) => literal(&facts.time_zone),
-        ("from_unixtime", [value]) => format!(
-            "arrow_cast(CAST(round(CAST({value} AS DOUBLE) * 1000) AS BIGINT), 'Timestamp(Millisecond, Some(\"UTC\"))')"
-        ),
-        ("to_unixtime", [value]) => format!(
-            "(CAST(CAST(arrow_cast({value}, 'Timestamp(Microsecond, Some(\"UTC\"))') AS BIGINT) AS DOUBLE) / CAST(1000000 AS DOUBLE))"
-        ),
-        (_, [value]) if let Some((_, part)) = PARTS.iter().find(|(known, _)| *known == name) => {
-            format!("CAST(date_part('{part}', {value}) AS BIGINT)")
+        ("normalize", [value, form]) if form.starts_with("NF") => {
+            return call("normalize", &[(*value).to_owned(), literal(form)]).map(Some);
         }
-        ("if" | "count_if" | "arbitrary" | "from_unixtime" | "to_unixtime", _) => {
+        ("if" | "count_if" | "arbitrary", _) => {
             return Err(Error::Invalid {
                 message: format!(
                     "Unexpected parameters ({}) for function {name}",
@@ -326,11 +334,16 @@ mod tests {
             "SELECT CASE WHEN a THEN 1 ELSE 2 END"
         );
         assert_eq!(
-            rewritten("SELECT year(d)"),
-            "SELECT CAST(date_part('year', d) AS BIGINT)"
+            rewritten(
+                "SELECT extract(dow FROM d), substring(s FROM 2 FOR 3), trim(LEADING 'x' FROM s)"
+            ),
+            "SELECT day_of_week(d), substr(s, 2, 3), ltrim(s, 'x')"
         );
         assert_eq!(rewritten("SELECT current_user"), "SELECT 'ann'");
-        assert_eq!(rewritten("SELECT concat(a, b)"), "SELECT (a || b)");
+        assert_eq!(
+            rewritten("SELECT position('a' IN b), normalize(s, NFD)"),
+            "SELECT strpos(b, 'a'), normalize(s, 'NFD')"
+        );
         assert_eq!(
             rewritten("SELECT max_by(a, b) FROM t"),
             "SELECT first_value(a ORDER BY b DESC) FILTER (WHERE (b IS NOT NULL)) FROM t"
