@@ -134,7 +134,7 @@ fn is_plain_number(text: &str) -> bool {
 /// A call with arguments the function does not take.
 pub fn functions(statement: &mut Statement, facts: &SessionFacts) -> Result<()> {
     let outcome = visit_expressions_mut(statement, |expr| {
-        let new = match expr {
+        let new = match &*expr {
             Expr::Function(function) => replacement(function, facts),
             other => special_form(other),
         };

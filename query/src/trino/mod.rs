@@ -29,16 +29,6 @@ use tower_http::compression::predicate::SizeAbove;
 
 pub use self::error_codes::{ErrorLocation, TrinoError};
 
-/// Returns the rows as clients read them, for tests of functions.
-#[cfg(test)]
-pub(crate) fn encoded_rows(batch: &arrow::array::RecordBatch) -> crate::Result<Vec<u8>> {
-    let encoder = encode::RowEncoder {
-        has_parametric_datetime: true,
-    };
-    let mut rows = Vec::new();
-    encoder.write(batch, &mut rows)?;
-    Ok([b"[".as_slice(), &rows, b"]"].concat())
-}
 use crate::QueryEngine;
 use crate::engine::registry::{QueryId, QuerySummary};
 
@@ -161,6 +151,17 @@ async fn query_page(
         query.id()
     ))
     .into_response()
+}
+
+/// Returns the rows as clients read them, for tests of functions.
+#[cfg(test)]
+pub(crate) fn encoded_rows(batch: &arrow::array::RecordBatch) -> crate::Result<Vec<u8>> {
+    let encoder = encode::RowEncoder {
+        has_parametric_datetime: true,
+    };
+    let mut rows = Vec::new();
+    encoder.write(batch, &mut rows)?;
+    Ok([b"[".as_slice(), &rows, b"]"].concat())
 }
 
 #[cfg(test)]

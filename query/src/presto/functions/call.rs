@@ -186,7 +186,10 @@ impl Call {
     pub(super) fn is_null(&self, position: usize, row: usize) -> bool {
         self.columns
             .get(position)
-            .is_none_or(|(array, stride)| array.is_null(row * stride))
+            // An array of no type has no null bits.
+            .is_none_or(|(array, stride)| {
+                *array.data_type() == DataType::Null || array.is_null(row * stride)
+            })
     }
 
     /// Returns whether any argument is null in a row.

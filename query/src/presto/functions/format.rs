@@ -443,7 +443,6 @@ impl Directive {
                 let digits = if size == 0.0
                     || (1e-4..10_f64.powi(i32::try_from(precision).unwrap_or(6))).contains(&size)
                 {
-                    #[expect(clippy::cast_possible_truncation, reason = "a count of digits")]
                     let whole = if size == 0.0 {
                         1
                     } else {
@@ -624,7 +623,6 @@ fn grouped(digits: &str) -> String {
 fn format_number(call: &Call) -> Result<ArrayRef> {
     let is_double = call.data_type(0) == DataType::Float64;
     call.build_text(|row, out| {
-        #[expect(clippy::cast_possible_truncation, reason = "as Java casts")]
         let number = if is_double {
             call.get::<Double>(0, row).map(|x| x as i64)
         } else {
@@ -639,7 +637,6 @@ fn format_number(call: &Call) -> Result<ArrayRef> {
 }
 
 fn with_unit(number: i64, out: &mut String) {
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let mut size = number.unsigned_abs() as f64;
     let mut unit = "";
     for next in ["K", "M", "B", "T", "Q"] {

@@ -163,6 +163,8 @@ impl Kind {
             | (Geometry, SphericalGeography)
             | (Bigint, BingTile)
             | (Varbinary, Uuid) => Some(10),
+            // A count or a number of digits, from where literals are wide.
+            (Bigint, Integer | Smallint | Tinyint) => Some(12),
             _ => {
                 let (from, to) = (rank(self)?, rank(wanted)?);
                 (from < to).then(|| u32::try_from(to - from).unwrap_or(u32::MAX))

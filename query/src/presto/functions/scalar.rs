@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, new_null_array};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
@@ -412,7 +412,17 @@ fn canonical_array(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef> {
     }
     let value_type = plain(array.data_type());
     if value_type != *array.data_type() && value_type != *wanted {
-        return Ok(cast(&cast(array, &value_type)?, wanted)?);
+        return convert(&convert(array, &value_type)?, wanted);
     }
-    Ok(cast(array, wanted)?)
+    convert(array, wanted)
+}
+
+/// Casts; what does not fit is an error, not a NULL.
+fn convert(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef> {
+    let options = CastOptions {
+        safe: false,
+        ..Default::default()
+    };
+    cast_with_options(array, wanted, &options)
+        .map_err(|error| TrinoFailure::new("INVALID_CAST_ARGUMENT", error.to_string()).into())
 }

@@ -75,7 +75,6 @@ fn duration(text: &str) -> Result<i64> {
             return Err(invalid(format!("Unknown time unit: {other}")));
         }
     };
-    #[expect(clippy::cast_possible_truncation, reason = "as Java casts")]
     Ok((number * length).round() as i64)
 }
 
@@ -91,7 +90,6 @@ pub(super) fn human_readable_seconds(call: &Call) -> Result<ArrayRef> {
                 super::super::format::java_double(seconds)
             )));
         }
-        #[expect(clippy::cast_possible_truncation, reason = "as Java casts")]
         let mut rest = seconds.abs().round() as i64;
         let units = [
             ("week", 604_800),

@@ -120,11 +120,9 @@ fn millis(seconds: f64) -> Result<i64> {
     let millis = (seconds * 1_000.0 + 0.5).floor();
     // What a timestamp with time zone holds.
     if millis.abs() >= 2_251_799_813_685_248.0 {
-        #[expect(clippy::cast_possible_truncation, reason = "as Java casts: saturating")]
         let shown = millis as i64;
         return Err(invalid(format!("Millis overflow: {shown}")));
     }
-    #[expect(clippy::cast_possible_truncation, reason = "within the bounds above")]
     Ok(if millis.is_nan() { 0 } else { millis as i64 })
 }
 
@@ -154,7 +152,6 @@ pub(super) fn from_unixtime_nanos(call: &Call) -> Result<ArrayRef> {
 pub(super) fn to_unixtime(call: &Call) -> Result<ArrayRef> {
     let values = numbers(call.array(0)?)?;
     let per_second = Moments::of(call, 0)?.per_second;
-    #[expect(clippy::cast_precision_loss, reason = "a double is what is asked for")]
     call.build::<f64>(|row| {
         let row = call.row(0, row);
         Ok(values

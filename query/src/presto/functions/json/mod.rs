@@ -325,7 +325,7 @@ fn json_object(call: &Call) -> Result<ArrayRef> {
         for (position, value) in values.iter().enumerate() {
             let at = call.row(position, row);
             let is_key = position % 2 == 0;
-            if is_key && value.array.is_null(at) {
+            if is_key && call.is_null(position, row) {
                 return Err(invalid(
                     "null value passed for JSON object key to JSON_OBJECT function",
                 ));
@@ -347,7 +347,7 @@ fn json_array(call: &Call) -> Result<ArrayRef> {
         out.push('[');
         for (position, value) in values.iter().enumerate() {
             let at = call.row(position, row);
-            if value.array.is_null(at) {
+            if call.is_null(position, row) {
                 continue;
             }
             if out.len() > 1 {

@@ -167,7 +167,6 @@ fn doubles(call: &Call, f: fn(f64, i32) -> f64) -> Result<ArrayRef> {
         _ => Some(0),
     };
     if call.data_type(0) == DataType::Float32 {
-        #[expect(clippy::cast_possible_truncation, reason = "a real was asked for")]
         return call.build::<f32>(|row| {
             let value = call.get::<crate::presto::functions::call::Real>(0, row);
             Ok(value

@@ -146,7 +146,6 @@ fn wilson(call: &Call, direction: f64) -> Result<ArrayRef> {
             "number of successes must not be larger than number of trials",
         )?;
         require(z >= 0.0, "z-score must not be negative")?;
-        #[expect(clippy::cast_precision_loss, reason = "counts as doubles")]
         let (s, n) = (successes as f64, trials as f64);
         let p = s / n;
         let (left, right) = (

@@ -180,8 +180,6 @@ fn bucket(operand: f64, low: f64, high: f64, count: i64) -> Result<i64> {
         }
     }
     let (lower, upper) = (low.min(high), low.max(high));
-    #[expect(clippy::cast_precision_loss, reason = "as Java computes it")]
-    #[expect(clippy::cast_possible_truncation, reason = "as Java computes it")]
     let ascending = if operand < lower {
         0
     } else if operand >= upper {
