@@ -330,8 +330,8 @@ fn iso_text(moments: &Moments, time: chrono::NaiveDateTime) -> String {
         let nanos = time.nanosecond();
         if nanos > 0 {
             let (width, fraction) = match nanos {
-                _ if nanos % 1_000_000 == 0 => (3, nanos / 1_000_000),
-                _ if nanos % 1_000 == 0 => (6, nanos / 1_000),
+                _ if nanos.is_multiple_of(1_000_000) => (3, nanos / 1_000_000),
+                _ if nanos.is_multiple_of(1_000) => (6, nanos / 1_000),
                 _ => (9, nanos),
             };
             let _ = write!(text, ".{fraction:0width$}");

@@ -129,7 +129,7 @@ fn group(regex: &Regex, group: i64) -> Result<usize> {
 }
 
 /// Returns text, pattern and group of a row.
-fn extraction<'a>(call: &'a Call, row: usize) -> Option<(&'a str, &'a str, i64)> {
+fn extraction(call: &Call, row: usize) -> Option<(&str, &str, i64)> {
     let group = match call.len() {
         3 => call.get::<Long>(2, row)?,
         _ => 0,

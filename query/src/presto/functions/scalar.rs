@@ -46,6 +46,7 @@ impl Planned<'_> {
 
 type Body = fn(&Call) -> Result<ArrayRef>;
 type ReturnRule = fn(&Planned<'_>) -> Result<DataType>;
+type AtStart = fn(Vec<Expr>, &SimplifyContext) -> Result<ExprSimplifyResult>;
 
 /// A function's body, and what the catalogue does not say about it.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +56,7 @@ pub(super) struct Entry {
     returns: Option<ReturnRule>,
     /// What a call with arrays or maps becomes, where the same name is a function of these, too.
     collections: Option<fn() -> Arc<ScalarUDF>>,
-    now: Option<fn(Vec<Expr>, &SimplifyContext) -> Result<ExprSimplifyResult>>,
+    now: Option<AtStart>,
 }
 
 impl Entry {
@@ -82,10 +83,7 @@ impl Entry {
     }
 
     /// With a value that is fixed when the query starts.
-    pub(super) const fn fixed_at_start(
-        mut self,
-        now: fn(Vec<Expr>, &SimplifyContext) -> Result<ExprSimplifyResult>,
-    ) -> Self {
+    pub(super) const fn fixed_at_start(mut self, now: AtStart) -> Self {
         self.now = Some(now);
         self
     }

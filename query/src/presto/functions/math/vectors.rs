@@ -23,8 +23,11 @@ fn vector(call: &Call, position: usize, row: usize) -> Result<Option<Vec<Option<
     doubles(&lists.value(call.row(position, row))).map(Some)
 }
 
+/// A number of two vectors, by their pairs of coordinates.
+type Measure = fn(&[(f64, f64)]) -> Result<Option<f64>>;
+
 /// Calls `f` with the pairs of numbers of two vectors of one length.
-fn pairs(call: &Call, f: fn(&[(f64, f64)]) -> Result<Option<f64>>) -> Result<ArrayRef> {
+fn pairs(call: &Call, f: Measure) -> Result<ArrayRef> {
     call.build::<f64>(|row| {
         let (Some(a), Some(b)) = (vector(call, 0, row)?, vector(call, 1, row)?) else {
             return Ok(None);

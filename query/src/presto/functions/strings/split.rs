@@ -122,7 +122,7 @@ fn names() -> MapFieldNames {
 }
 
 /// Returns the keys and values of a text, none if the text or a delimiter is NULL.
-fn pairs<'a>(call: &'a Call, row: usize) -> Result<Option<Vec<(&'a str, &'a str)>>> {
+fn pairs(call: &Call, row: usize) -> Result<Option<Vec<(&str, &str)>>> {
     let (Some(text), Some(entries), Some(between)) = (
         call.get::<Text>(0, row),
         call.get::<Text>(1, row),
