@@ -378,6 +378,13 @@ pub enum Error {
         reason: String,
     },
 
+    /// The table's property `delta.appendOnly` is set.
+    #[error("table `{table}` is append-only: rows cannot be deleted, changed or replaced")]
+    AppendOnly {
+        /// The table.
+        table: String,
+    },
+
     /// The table uses a Delta feature that our writer does not honour.
     #[error("table `{table}` at `{location}` uses {feature}, which this writer does not support")]
     UnsupportedFeature {

@@ -32,5 +32,5 @@ pub use crate::storage::{S3Config, Storage, StorageConfig, StoreFailure};
 pub use crate::table::{
     AppendCommit, AppendOutcome, AsOf, Assignments, ChangeOutcome, CommitNote, CommitSummary,
     Conversion, FileSummary, LakeTable, MergeClause, MergeRequest, MergeSource, OffsetRange,
-    PendingAppend, Resources, TableSnapshot, Term, VersionLease, WriteOptions,
+    PRUNED_BY_LOG, PendingAppend, Resources, TableSnapshot, Term, VersionLease, WriteOptions,
 };

@@ -38,6 +38,7 @@ use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake::kernel::transaction::TransactionError;
 use deltalake::kernel::{Metadata, StructType};
 use deltalake::logstore::{LogStoreRef, commit_uri_from_version};
 use deltalake::operations::create::CreateBuilder;
@@ -58,6 +59,7 @@ use self::log::LogTail;
 pub use self::merge::{Assignments, MergeClause, MergeRequest, MergeSource};
 pub use self::offsets::OffsetRange;
 pub use self::operation::{ChangeOutcome, CommitNote, Resources, Term, WriteOptions};
+pub use self::scan::PRUNED_BY_LOG;
 pub use self::snapshot::{AsOf, TableSnapshot};
 pub(crate) use self::writer::{ROW_GROUP_ROWS, SORT_COLUMNS, file_properties};
 use crate::backoff;
@@ -99,6 +101,14 @@ impl TableRef {
     ) -> Error {
         if matches!(source, DeltaTableError::NotATable(_)) {
             return self.missing_log();
+        }
+        if let DeltaTableError::Transaction {
+            source: TransactionError::DeltaTableAppendOnly,
+        } = source
+        {
+            return Error::AppendOnly {
+                table: self.name.to_string(),
+            };
         }
         Error::Table {
             table: self.name.to_string(),

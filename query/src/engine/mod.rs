@@ -3,7 +3,7 @@
 //! ```text
 //! text -> presto::tokens -> parse -> presto::{shapes, rewrite, labels} -> QueryEngine::run_statement
 //!                                           query          -> plan on pinned tables -> stream
-//!                                           SHOW, DESCRIBE -> a query over information_schema
+//!                                           SHOW, DESCRIBE -> show: the catalog, as one batch
 //!                                           CREATE, DROP   -> ddl, metastore
 //!                                           INSERT, CTAS   -> dml: a query, then one commit
 //!                                           USE, SET, …    -> effects the client keeps

@@ -8,6 +8,7 @@ use super::ddl::properties::{PropertyValue, read_value};
 use super::ddl::{optimize, parse_duration, vacuum};
 use super::names::{SYSTEM, catalog_of, is_lake};
 use super::reader::Reader;
+use super::registry::QueryId;
 use super::session::SessionSettings;
 use super::{QueryEngine, names};
 use crate::Result;
@@ -81,13 +82,9 @@ pub(super) async fn run(
     };
     if catalog == SYSTEM && schema == "runtime" && name == "kill_query" {
         let arguments = bind(&call.arguments, &["query_id", "message"], 1)?;
-        return kill_query(
-            engine,
-            arguments
-                .first()
-                .and_then(Option::as_deref)
-                .unwrap_or_default(),
-        );
+        let argument = |place: usize| arguments.get(place).and_then(Option::as_deref);
+        let id = QueryId::from(argument(0).unwrap_or_default());
+        return engine.registry().kill(&id, argument(1));
     }
     if !is_lake(&catalog) {
         if catalog == SYSTEM {
@@ -212,25 +209,4 @@ fn bind(
         ))),
         None => Ok(bound),
     }
-}
-
-fn kill_query(engine: &QueryEngine, id: &str) -> Result<()> {
-    let query = engine
-        .registry()
-        .list()
-        .into_iter()
-        .find(|query| query.id.as_str() == id)
-        .and_then(|query| engine.registry().get(&query.id));
-    let Some(query) = query else {
-        return Err(TrinoFailure::new("NOT_FOUND", format!("Target query not found: {id}")).into());
-    };
-    if query.summary().ended.is_some() {
-        return Err(TrinoFailure::new(
-            "NOT_SUPPORTED",
-            format!("Target query is not running: {id}"),
-        )
-        .into());
-    }
-    query.cancel();
-    Ok(())
 }

@@ -100,6 +100,9 @@ impl SessionSettings {
     }
 }
 
+/// The least part of the memory limit that one sort may keep for merging.
+const SORT_RESERVATION_SHARE: usize = 32;
+
 /// Builds sessions that share memory, spill space and opened stores.
 #[derive(Debug)]
 pub(super) struct SessionFactory {
@@ -123,6 +126,10 @@ impl SessionFactory {
             )
             .set_bool("datafusion.sql_parser.parse_float_as_decimal", true)
             .set_bool("datafusion.sql_parser.collect_spans", true);
+        // What a sort keeps for merging what it has spilled must leave room for the rows themselves.
+        let reservation = session.options().execution.sort_spill_reservation_bytes;
+        let share = config.memory_limit_bytes / SORT_RESERVATION_SHARE;
+        session = session.with_sort_spill_reservation_bytes(reservation.min(share));
         if config.target_partitions > 0 {
             session = session.with_target_partitions(config.target_partitions);
         }

@@ -114,7 +114,9 @@ impl From<lake::Error> for Failure {
             E::DatabaseAlreadyExists { .. }
             | E::TableAlreadyExists { .. }
             | E::PartitionAlreadyExists { .. } => Self::Exists(message),
-            E::DatabaseNotEmpty { .. } | E::UnsupportedFeature { .. } => Self::Refused(message),
+            E::DatabaseNotEmpty { .. } | E::UnsupportedFeature { .. } | E::AppendOnly { .. } => {
+                Self::Refused(message)
+            }
             E::InvalidName { .. }
             | E::InvalidHiveType { .. }
             | E::InvalidPartition { .. }

@@ -1,11 +1,13 @@
 //! Calls with a syntax of their own, as calls that the planner takes.
 
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArgumentList, FunctionArguments, Ident, LambdaFunction, ListAggOnOverflow, ObjectName,
-    ObjectNamePart, Value,
+    ObjectNamePart, TrimWhereField, Value,
 };
 
+use super::functions::MAP;
 use crate::{Error, Result};
 
 /// Returns what the call becomes, if its name is one of ours.
@@ -16,8 +18,93 @@ pub(super) fn rewritten(name: &str, function: &Function) -> Result<Option<Expr>>
     match name {
         "listagg" => listagg(function).map(Some),
         "reduce_agg" => reduce_agg(function).map(Some),
+        "if" => conditional(function).map(Some),
+        "map" => Ok(Some(Expr::Function(Function {
+            name: ObjectName::from(vec![Ident::with_quote('"', MAP)]),
+            ..function.clone()
+        }))),
         _ => Ok(None),
     }
+}
+
+/// Returns the call that an expression with words between its arguments means.
+pub(super) fn special_form(expr: &Expr) -> Option<Expr> {
+    let (name, arguments) = match expr {
+        Expr::Position { expr, r#in } => ("strpos", vec![r#in.clone(), expr.clone()]),
+        Expr::Substring {
+            expr,
+            substring_from,
+            substring_for,
+            ..
+        } => {
+            let start = || Box::new(Expr::value(Value::Number("1".to_owned(), false)));
+            let from = substring_from.clone().unwrap_or_else(start);
+            let all = [Some(expr.clone()), Some(from), substring_for.clone()];
+            ("substr", all.into_iter().flatten().collect())
+        }
+        Expr::Trim {
+            expr,
+            trim_where,
+            trim_what,
+            trim_characters,
+        } => {
+            let name = match trim_where {
+                None | Some(TrimWhereField::Both) => "trim",
+                Some(TrimWhereField::Leading) => "ltrim",
+                Some(TrimWhereField::Trailing) => "rtrim",
+            };
+            let listed = trim_characters.as_ref().and_then(|list| list.first());
+            let what = trim_what.clone().or_else(|| listed.cloned().map(Box::new));
+            (
+                name,
+                [Some(expr.clone()), what].into_iter().flatten().collect(),
+            )
+        }
+        _ => return None,
+    };
+    Some(Expr::Function(Function {
+        name: object(name),
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: arguments
+                .into_iter()
+                .map(|arg: Box<Expr>| argument(*arg))
+                .collect(),
+            clauses: Vec::new(),
+        }),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    }))
+}
+
+/// `if(condition, yes, no)`.
+fn conditional(function: &Function) -> Result<Expr> {
+    let arguments: Option<Vec<Expr>> = match &function.args {
+        FunctionArguments::List(list) => list.args.iter().map(plain).collect(),
+        _ => None,
+    };
+    let mut arguments = arguments.unwrap_or_default().into_iter();
+    let (Some(condition), Some(result), no, None) = (
+        arguments.next(),
+        arguments.next(),
+        arguments.next(),
+        arguments.next(),
+    ) else {
+        return Err(Error::Invalid {
+            message: "Invalid number of arguments for 'if' function".to_owned(),
+        });
+    };
+    Ok(Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen { condition, result }],
+        else_result: no.map(Box::new),
+    })
 }
 
 /// `listagg(x, sep ON OVERFLOW …) WITHIN GROUP (ORDER BY y)`: order and overflow become arguments.
@@ -140,6 +227,13 @@ fn object(name: &str) -> ObjectName {
 
 fn argument(expr: Expr) -> FunctionArg {
     FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
+}
+
+fn plain(argument: &FunctionArg) -> Option<Expr> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+        _ => None,
+    }
 }
 
 fn text(text: &str) -> Expr {

@@ -13,6 +13,7 @@ pub mod tokens;
 pub mod type_parser;
 pub mod types;
 pub mod typing;
+mod using;
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,6 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::parser::Parser;
 
 use super::dialect::TrinoDialect;
-use super::functions::MAP;
 use super::tokens;
 use crate::{Error, Result};
 
@@ -31,80 +30,17 @@ pub struct SessionFacts {
 /// The Trino version whose SQL and protocol are spoken, which `version()` says.
 pub const VERSION: &str = "476";
 
-/// Functions that exist through this rewrite only.
-pub const FUNCTIONS: [&str; 29] = [
-    "ceiling",
-    "codepoint",
-    "current_timezone",
-    "current_user",
-    "date",
-    "day",
-    "day_of_month",
-    "day_of_week",
-    "day_of_year",
-    "dow",
-    "doy",
-    "e",
-    "from_unixtime",
-    "hour",
-    "if",
-    "infinity",
-    "is_nan",
-    "levenshtein_distance",
-    "minute",
-    "mod",
-    "month",
-    "nan",
-    "quarter",
-    "second",
-    "sign",
-    "truncate",
-    "week",
-    "week_of_year",
-    "year",
-];
-
-const RENAMED: [(&str, &str); 7] = [
-    ("ceiling", "ceil"),
-    ("codepoint", "ascii"),
-    ("is_nan", "isnan"),
-    ("levenshtein_distance", "levenshtein"),
-    ("map", MAP),
-    ("sign", "signum"),
-    ("truncate", "trunc"),
-];
-
-const PARTS: [(&str, &str); 18] = [
-    ("day", "day"),
-    ("day_of_month", "day"),
-    ("day_of_week", "isodow"),
-    ("day_of_year", "doy"),
-    ("dow", "isodow"),
-    ("doy", "doy"),
-    ("hour", "hour"),
-    ("minute", "minute"),
-    ("month", "month"),
-    ("quarter", "quarter"),
-    ("second", "second"),
-    ("week", "week"),
-    ("week_of_year", "week"),
-    ("year", "year"),
-    ("year_of_week", "isoyear"),
-    ("yow", "isoyear"),
-    ("weekday", "isodow"),
-    ("month_of_year", "month"),
-];
-
 /// Replaces calls of Presto functions in `statement`.
 ///
 /// # Errors
 /// A call with arguments the function does not take.
 pub fn functions(statement: &mut Statement, facts: &SessionFacts) -> Result<()> {
     let outcome = visit_expressions_mut(statement, |expr| {
-        let Expr::Function(function) = expr else {
-            return ControlFlow::Continue(());
+        let new = match &*expr {
+            Expr::Function(function) => replacement(function, facts),
+            other => Ok(super::calls::special_form(other)),
         };
-        match replacement(function, facts) {
+        match new {
             Ok(None) => ControlFlow::Continue(()),
             Ok(Some(new)) => {
                 *expr = new;
@@ -133,51 +69,26 @@ fn replacement(function: &Function, facts: &SessionFacts) -> Result<Option<Expr>
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
     let text = match (name.as_str(), args.as_slice()) {
-        ("if", [condition, yes]) => format!("CASE WHEN {condition} THEN {yes} END"),
-        ("if", [condition, yes, no]) => format!("CASE WHEN {condition} THEN {yes} ELSE {no} END"),
-        ("mod", [a, b]) => format!("(({a}) % ({b}))"),
-        ("date", [value]) => format!("CAST({value} AS DATE)"),
-        ("nan", []) => "CAST('NaN' AS DOUBLE)".to_owned(),
-        ("infinity", []) => "CAST('Infinity' AS DOUBLE)".to_owned(),
-        ("e", []) => "exp(CAST(1 AS DOUBLE))".to_owned(),
-        ("version", []) => literal(VERSION),
-        ("current_user" | "session_user" | "user", []) => literal(&facts.user),
+        // The parser takes these for functions; here they are names of columns.
+        ("session_user" | "user", []) if is_bare(function) => {
+            return Ok(Some(Expr::Identifier(ident.clone())));
+        }
+        ("current_user", []) => literal(&facts.user),
         ("current_catalog", []) => literal(&facts.catalog),
         ("current_schema", []) => facts
             .schema
             .as_deref()
             .map_or_else(|| "NULL".to_owned(), literal),
-        ("current_timezone", []) => literal(&facts.time_zone),
-        ("from_unixtime", [value]) => format!(
-            "arrow_cast(CAST(round(CAST({value} AS DOUBLE) * 1000) AS BIGINT), 'Timestamp(Millisecond, Some(\"UTC\"))')"
-        ),
-        ("to_unixtime", [value]) => format!(
-            "(CAST(CAST(arrow_cast({value}, 'Timestamp(Microsecond, Some(\"UTC\"))') AS BIGINT) AS DOUBLE) / CAST(1000000 AS DOUBLE))"
-        ),
-        (_, [value]) if let Some((_, part)) = PARTS.iter().find(|(known, _)| *known == name) => {
-            format!("CAST(date_part('{part}', {value}) AS BIGINT)")
+        ("normalize", [value, form]) if form.starts_with("NF") => {
+            format!("normalize({value}, {})", literal(form))
         }
-        ("if" | "from_unixtime" | "to_unixtime", _) => {
-            return Err(Error::Invalid {
-                message: format!(
-                    "Unexpected parameters ({}) for function {name}",
-                    args.join(", ")
-                ),
-            });
-        }
-        _ => return Ok(renamed(function, &name)),
+        _ => return Ok(None),
     };
     parse(&text).map(Some)
 }
 
-fn renamed(function: &Function, name: &str) -> Option<Expr> {
-    let (_, new) = RENAMED.iter().find(|(known, _)| *known == name)?;
-    let mut function = function.clone();
-    if let Some(ObjectNamePart::Identifier(ident)) = function.name.0.first_mut() {
-        (*new).clone_into(&mut ident.value);
-        ident.quote_style = new.starts_with('$').then_some('"');
-    }
-    Some(Expr::Function(function))
+fn is_bare(function: &Function) -> bool {
+    matches!(function.args, FunctionArguments::None)
 }
 
 /// Returns the arguments as text if none is named, a wildcard or behind DISTINCT.
@@ -228,8 +139,10 @@ mod tests {
             "SELECT CASE WHEN a THEN 1 ELSE 2 END"
         );
         assert_eq!(
-            rewritten("SELECT year(d)"),
-            "SELECT CAST(date_part('year', d) AS BIGINT)"
+            rewritten(
+                "SELECT substring(s FROM 2 FOR 3), trim(LEADING 'x' FROM s), position('a' IN b), normalize(s, NFD)"
+            ),
+            "SELECT substr(s, 2, 3), ltrim(s, 'x'), strpos(b, 'a'), normalize(s, 'NFD')"
         );
         assert_eq!(rewritten("SELECT current_user"), "SELECT 'ann'");
         assert_eq!(

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::parser::Parser;
 
 use super::dialect::TrinoDialect;
-use super::tokens;
+use super::{tokens, using};
 use crate::{Error, Result};
 
 /// Gives the queries of `statement` the shape that the planner expects.
@@ -18,6 +18,7 @@ use crate::{Error, Result};
 /// - A join with `UNNEST` is a relation of its own, so that the relation planner sees both sides.
 /// - `FETCH FIRST … WITH TIES` is a condition on `rank()`.
 /// - `GROUP BY ()` is a grouping set.
+/// - A column that several joins share by `USING` has the name of its table.
 /// - `INTERSECT ALL` and `EXCEPT ALL` are relations of their own, because the planner would count no duplicates.
 /// - `IN` and `EXISTS` with a subquery in what is selected are comparisons of counts.
 ///
@@ -66,6 +67,7 @@ impl VisitorMut for Shaper {
             item.visit(&mut Counter { depth: 0 })?;
         }
         empty_grouping(&mut select.group_by);
+        using::qualify(select);
         join_unnests(&mut select.from);
         for table in &mut select.from {
             nest_unnest(table);

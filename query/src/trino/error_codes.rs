@@ -188,7 +188,9 @@ fn of_lake(lake: &lake::Error) -> TrinoError {
         E::VersionNotFound { .. } | E::NoVersionAt { .. } => {
             user(7, "INVALID_FUNCTION_ARGUMENT", lake.to_string())
         }
-        E::UnsupportedFeature { .. } => user(13, "NOT_SUPPORTED", lake.to_string()),
+        E::UnsupportedFeature { .. } | E::AppendOnly { .. } => {
+            user(13, "NOT_SUPPORTED", lake.to_string())
+        }
         E::Contended { .. } | E::CatalogContended { .. } => {
             user(17, "TRANSACTION_CONFLICT", lake.to_string())
         }

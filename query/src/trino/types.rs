@@ -2,8 +2,8 @@
 
 use arrow::datatypes::{DataType, Field};
 
-/// Metadata key of a Trino type that Arrow has no type for, such as `char(3)`.
-pub(crate) const TYPE_KEY: &str = "trino.type";
+use crate::presto::type_parser::PRESTO_TYPE;
+
 const EXTENSION_KEY: &str = "ARROW:extension:name";
 
 /// A type that the Arrow type alone does not tell.
@@ -25,7 +25,7 @@ impl Special {
     /// Returns what the metadata says, if it fits the Arrow type.
     pub(super) fn of(field: &Field) -> Option<Self> {
         let metadata = field.metadata();
-        let found = match metadata.get(TYPE_KEY) {
+        let found = match metadata.get(PRESTO_TYPE) {
             Some(text) => Self::parse(text)?,
             None => match metadata.get(EXTENSION_KEY)?.as_str() {
                 "arrow.json" => Self::Json,

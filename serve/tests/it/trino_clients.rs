@@ -65,7 +65,6 @@ async fn javascript_clients_of_trino_and_presto_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs persistent views, CREATE OR REPLACE TABLE, MERGE and RENAME"]
 async fn dbt_runs_a_small_project() {
     let Some(dbt) = peer("LAKEHOUSE_TEST_DBT") else {
         return;

@@ -32,6 +32,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::metrics::MetricBuilder;
 use deltalake::kernel::EagerSnapshot;
 use object_store::ObjectMeta;
 use object_store::path::Path;
@@ -50,6 +51,9 @@ pub(super) struct DeltaScan {
     /// Those in the files' paths.
     partition_fields: Vec<FieldRef>,
 }
+
+/// The metric of a scan that counts the files which what the log says of them rules out.
+pub const PRUNED_BY_LOG: &str = "files_pruned_log";
 
 impl DeltaScan {
     /// Returns the scan of a version; none if its files need more than reading.
@@ -224,6 +228,13 @@ impl TableProvider for DeltaScan {
         // Spark writes timestamps of 96 bits, which in nanoseconds end in 2262.
         options.global.coerce_int96 = Some("us".to_owned());
         let format = ParquetFormat::new().with_options(options);
+        let source = format.file_source(table_schema);
+        if let Some(wanted) = &wanted {
+            let kept = wanted.iter().filter(|is_wanted| **is_wanted).count();
+            let pruning = MetricBuilder::new(source.metrics()).pruning_metrics(PRUNED_BY_LOG, 0);
+            pruning.add_pruned(wanted.len() - kept);
+            pruning.add_matched(kept);
+        }
         let fields: Vec<FieldRef> = self
             .file_fields
             .iter()
@@ -232,7 +243,7 @@ impl TableProvider for DeltaScan {
             .collect();
         let statistics = known.of_files(wanted.as_deref(), &fields);
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
-        let config = FileScanConfigBuilder::new(store_url, format.file_source(table_schema))
+        let config = FileScanConfigBuilder::new(store_url, source)
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_projection_indices(Some(self.projection(projection)))?

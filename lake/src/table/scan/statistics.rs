@@ -45,7 +45,9 @@ impl FileStatistics {
         }
         let rows = UInt64Array::from(rows);
         let mut columns = HashMap::new();
-        for field in schema.fields() {
+        // The log has bounds of the parts of nested columns only.
+        let plain = schema.fields().iter();
+        for field in plain.filter(|field| !field.data_type().is_nested()) {
             let column = Column::new_unqualified(field.name());
             let typed = |values: Option<ArrayRef>| -> Result<Option<ArrayRef>> {
                 match values {

@@ -1,4 +1,4 @@
-//! `ALTER TABLE` and `ALTER SCHEMA`.
+//! `ALTER TABLE`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -140,6 +140,7 @@ fn pruning(value: &MetricValue) -> Option<String> {
     let pruned = pruning_metrics.pruned();
     let all = pruned + pruning_metrics.matched();
     let what = match name.as_ref() {
+        lake::PRUNED_BY_LOG => "files by the log",
         "files_ranges_pruned_statistics" => "files",
         "row_groups_pruned_statistics" => "row groups by statistics",
         "row_groups_pruned_bloom_filter" => "row groups by bloom filter",

@@ -21,6 +21,7 @@ mod subscripts;
 mod type_of;
 mod types;
 mod unnest;
+mod values;
 mod zones;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use self::multisets::MultisetPlanner;
 use self::sample::SamplePlanner;
 use self::unnest::UnnestPlanner;
+use self::values::ValuesPlanner;
 
 use crate::presto::functions::{AggregatePlanner, ArrayPlanner};
 
@@ -51,6 +53,7 @@ pub(super) fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
             Arc::new(SamplePlanner),
             Arc::new(MultisetPlanner),
             Arc::new(UnnestPlanner),
+            Arc::new(ValuesPlanner),
         ])
         .with_type_planner(Arc::new(types::PrestoTypes))
         .with_analyzer_rules(rules)

@@ -73,18 +73,6 @@ pub(super) fn functions(
             function.documentation(),
         );
     }
-    for name in crate::presto::rewrite::FUNCTIONS {
-        if !rows.iter().any(|row| row.name == *name) {
-            rows.push(Row {
-                name: (*name).to_owned(),
-                returns: String::new(),
-                arguments: String::new(),
-                kind: "scalar",
-                is_deterministic: true,
-                text: String::new(),
-            });
-        }
-    }
     rows.retain(|row| like.is_none_or(|pattern| matches(pattern, &row.name)));
     rows.sort();
     rows.dedup();

@@ -1,32 +1,45 @@
-//! Presto functions that need the types of their arguments.
+//! Presto's functions.
+//!
+//! A scalar function of plain values is a line per overload in `catalogue.txt` and a body in one of the rooms below.
+//! The catalogue decides which arguments fit and what the result is; the body gets its arguments in the overload's
+//! types. Functions on arrays and maps, with lambdas, of groups and of windows derive their types from their
+//! arguments and describe themselves.
 
 mod aggregates;
 mod arrays;
+mod binary;
+mod call;
+mod catalogue;
 mod dates;
+mod format;
+mod general;
+mod geo;
+mod json;
+mod kinds;
 mod lambdas;
 mod maps;
+mod math;
+mod regex;
+mod scalar;
 mod shared;
+mod strings;
+mod url;
 mod windows;
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, StringArray};
-use arrow::datatypes::DataType;
-use datafusion::common::ScalarValue;
-use datafusion::error::{DataFusionError, Result as DataFusionResult};
+use datafusion::error::DataFusionError;
 use datafusion::execution::FunctionRegistry as _;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{
-    AggregateUDF, ColumnarValue, HigherOrderUDF, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, Volatility, WindowUDF,
-};
+use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF};
 
 pub(crate) use self::aggregates::AggregatePlanner;
 pub(crate) use self::arrays::ArrayPlanner;
 pub(crate) use self::maps::MAP;
 pub use self::shared::{Description, Kind};
-use super::types::type_name;
+
+/// The zone that functions are built for; those of dates are built again for a session with another.
+const UTC: &str = "UTC";
 
 /// The functions that a session has besides DataFusion's.
 #[derive(Debug)]
@@ -41,11 +54,13 @@ impl Library {
     /// Returns all of them.
     #[must_use]
     pub fn new() -> Self {
-        let mut scalars = scalars();
-        scalars.extend(arrays::scalars());
-        scalars.extend(maps::scalars());
+        let zone = Arc::from(UTC);
+        let scalars = scalars()
+            .map(|entry| entry.build(&zone))
+            .chain(arrays::scalars())
+            .chain(maps::scalars());
         Self {
-            scalars: scalars.into_iter().map(Arc::new).collect(),
+            scalars: scalars.map(Arc::new).collect(),
             aggregates: aggregates::aggregates().into_iter().map(Arc::new).collect(),
             windows: windows::windows().into_iter().map(Arc::new).collect(),
             higher_order: lambdas::higher_order().into_iter().map(Arc::new).collect(),
@@ -76,11 +91,19 @@ impl Library {
                 .register_higher_order_function(Arc::clone(function))
                 .map_err(failed)?;
         }
+        let zone = state.config_options().execution.time_zone.clone();
+        let zone: Arc<str> = Arc::from(dates::normalize_zone(zone.as_deref().unwrap_or(UTC)));
+        if *zone != *UTC {
+            for entry in dates::ENTRIES {
+                let function = Arc::new(entry.build(&zone));
+                state.register_udf(function).map_err(failed)?;
+            }
+        }
         Ok(())
     }
 }
 
-/// Returns what `SHOW FUNCTIONS` says of the functions on collections, aggregates and windows.
+/// Returns what `SHOW FUNCTIONS` says of all of them.
 #[must_use]
 pub fn descriptions() -> Vec<Description> {
     [
@@ -90,7 +113,11 @@ pub fn descriptions() -> Vec<Description> {
         &aggregates::DESCRIPTIONS,
         &windows::DESCRIPTIONS,
     ]
-    .concat()
+    .into_iter()
+    .flatten()
+    .copied()
+    .chain(catalogue::descriptions())
+    .collect()
 }
 
 impl Default for Library {
@@ -99,92 +126,31 @@ impl Default for Library {
     }
 }
 
-fn scalars() -> Vec<ScalarUDF> {
-    let simple = |name, arguments, returns, run| {
-        ScalarUDF::from(Simple {
-            name,
-            signature: Signature::any(arguments, Volatility::Immutable),
-            returns,
-            run,
-        })
-    };
-    vec![
-        simple("date_add", 3, dates::type_of_third, dates::date_add),
-        simple("date_diff", 3, bigint, dates::date_diff),
-        simple("date_format", 2, varchar, dates::date_format),
-        simple("date_trunc", 2, dates::type_of_second, dates::date_trunc),
-        simple("typeof", 1, varchar, type_of),
-    ]
+fn scalars() -> impl Iterator<Item = scalar::Entry> {
+    let rooms = [
+        binary::ENTRIES,
+        dates::ENTRIES,
+        format::ENTRIES,
+        general::ENTRIES,
+        geo::ENTRIES,
+        json::ENTRIES,
+        math::ENTRIES,
+        regex::ENTRIES,
+        strings::ENTRIES,
+        url::ENTRIES,
+    ];
+    rooms.into_iter().flatten().copied()
 }
 
-/// A function of whole arrays.
-#[derive(Debug)]
-struct Simple {
-    name: &'static str,
-    signature: Signature,
-    returns: fn(&[DataType]) -> DataFusionResult<DataType>,
-    run: fn(&[ArrayRef]) -> DataFusionResult<ArrayRef>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl PartialEq for Simple {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Simple {}
-
-impl Hash for Simple {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name.hash(state);
-    }
-}
-
-impl ScalarUDFImpl for Simple {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, arguments: &[DataType]) -> DataFusionResult<DataType> {
-        (self.returns)(arguments)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DataFusionResult<ColumnarValue> {
-        let is_scalar = args
-            .args
-            .iter()
-            .all(|value| matches!(value, ColumnarValue::Scalar(_)));
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let result = (self.run)(&arrays)?;
-        if is_scalar {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
-                &result, 0,
-            )?));
+    #[test]
+    fn every_function_is_described() {
+        for entry in scalars() {
+            let lines = catalogue::describe(entry.name());
+            assert!(!lines.is_empty(), "{}", entry.name());
         }
-        Ok(ColumnarValue::Array(result))
     }
-}
-
-fn bigint(_: &[DataType]) -> DataFusionResult<DataType> {
-    Ok(DataType::Int64)
-}
-
-fn varchar(_: &[DataType]) -> DataFusionResult<DataType> {
-    Ok(DataType::Utf8)
-}
-
-fn type_of(arguments: &[ArrayRef]) -> DataFusionResult<ArrayRef> {
-    let [value] = arguments else {
-        return datafusion::common::exec_err!("typeof takes one argument");
-    };
-    Ok(Arc::new(StringArray::from(vec![
-        type_name(
-            value.data_type()
-        );
-        value.len()
-    ])))
 }

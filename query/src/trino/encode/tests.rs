@@ -11,7 +11,7 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::{Int32Type, Int64Type, Schema, i256};
 
 use super::*;
-use crate::trino::types::TYPE_KEY;
+use crate::presto::type_parser::PRESTO_TYPE;
 
 fn encode_as(array: ArrayRef, dates: Dates, field: Option<Field>) -> Result<String> {
     let field = field.unwrap_or_else(|| Field::new("x", array.data_type().clone(), true));
@@ -208,7 +208,7 @@ fn times_show_all_their_digits() {
 #[test]
 fn types_that_metadata_tells_have_their_forms() {
     let typed = |array: ArrayRef, name: &str| {
-        let metadata = [(TYPE_KEY.to_owned(), name.to_owned())].into();
+        let metadata = [(PRESTO_TYPE.to_owned(), name.to_owned())].into();
         let field = Field::new("x", array.data_type().clone(), true).with_metadata(metadata);
         encode_as(array, Dates::Parametric, Some(field)).unwrap()
     };

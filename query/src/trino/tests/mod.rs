@@ -1,4 +1,5 @@
 mod clients;
+mod functions;
 mod management;
 mod protocol;
 mod spooling;

@@ -1,0 +1,665 @@
+//! Values as text: Java's `Formatter`, numbers with a unit.
+
+use std::fmt::Write as _;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
+use datafusion::error::{DataFusionError, Result};
+
+use super::call::{Call, Double, Long, Memo, Text, failure, invalid};
+use super::dates::Moments;
+use super::scalar::Entry;
+
+/// The functions of this room.
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::new("format", format).returning(|planned| {
+        if planned.types.first() != Some(&DataType::Utf8) {
+            return Err(failure(
+                "TYPE_MISMATCH",
+                "Type of first argument to format() must be VARCHAR",
+            ));
+        }
+        Ok(DataType::Utf8)
+    }),
+    Entry::new("format_number", format_number),
+];
+
+/// Returns a double as Java writes it: `1.0`, `1.0E10`, `NaN`.
+pub(super) fn java_double(x: f64) -> String {
+    if x.is_nan() {
+        return "NaN".to_owned();
+    }
+    if x.is_infinite() {
+        return if x > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
+    let size = x.abs();
+    if x == 0.0 || (1e-3..1e7).contains(&size) {
+        return format!("{x:?}");
+    }
+    let text = format!("{x:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let point = if digits.contains('.') { "" } else { ".0" };
+    format!("{digits}{point}E{exponent}")
+}
+
+/// Returns a decimal's digits with its point.
+pub(super) fn decimal_text(value: i128, scale: i8) -> String {
+    let scale = usize::from(scale.unsigned_abs());
+    if scale == 0 {
+        return value.to_string();
+    }
+    let sign = if value < 0 { "-" } else { "" };
+    let digits = format!("{:0width$}", value.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits
+        .split_at_checked(digits.len() - scale)
+        .unwrap_or((&digits, ""));
+    format!("{sign}{whole}.{fraction}")
+}
+
+/// A part of a format.
+enum Part {
+    Text(String),
+    Value(Directive),
+}
+
+/// `%[index$][flags][width][.precision]conversion`
+#[derive(Debug, Clone)]
+struct Directive {
+    text: String,
+    argument: usize,
+    flags: String,
+    width: usize,
+    precision: Option<usize>,
+    conversion: char,
+    /// The letter after `t`.
+    suffix: Option<char>,
+}
+
+fn bad(format: &str, what: &str) -> DataFusionError {
+    invalid(format!("Invalid format string: {format} ({what})"))
+}
+
+fn compile(format: &str) -> Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    let mut plain = String::new();
+    let (mut ordinary, mut last) = (0, 0);
+    let mut rest = format;
+    while let Some(at) = rest.find('%') {
+        plain.push_str(rest.get(..at).unwrap_or_default());
+        rest = rest.get(at + 1..).unwrap_or_default();
+        let spec = Spec::read(rest)
+            .ok_or_else(|| bad(format, "UnknownFormatConversion: Conversion = '%'"))?;
+        let text = format!("%{}", rest.get(..spec.length).unwrap_or_default());
+        rest = rest.get(spec.length..).unwrap_or_default();
+        match spec.conversion {
+            '%' => {
+                let padded = pad("%", spec.width, spec.flags.contains('-'));
+                plain.push_str(&padded);
+                continue;
+            }
+            'n' => {
+                plain.push('\n');
+                continue;
+            }
+            'b' | 'B' | 'h' | 'H' | 's' | 'S' | 'c' | 'C' | 'd' | 'o' | 'x' | 'X' | 'e' | 'E'
+            | 'f' | 'g' | 'G' | 't' | 'T' => {}
+            other => {
+                let what = format!("UnknownFormatConversion: Conversion = '{other}'");
+                return Err(bad(format, &what));
+            }
+        }
+        let argument = if spec.flags.contains('<') {
+            last
+        } else if spec.index > 0 {
+            spec.index
+        } else {
+            ordinary += 1;
+            ordinary
+        };
+        last = argument;
+        if !plain.is_empty() {
+            parts.push(Part::Text(std::mem::take(&mut plain)));
+        }
+        parts.push(Part::Value(Directive {
+            text,
+            argument,
+            flags: spec.flags.to_owned(),
+            width: spec.width,
+            precision: spec.precision,
+            conversion: spec.conversion,
+            suffix: spec.suffix,
+        }));
+    }
+    plain.push_str(rest);
+    if !plain.is_empty() {
+        parts.push(Part::Text(plain));
+    }
+    Ok(parts)
+}
+
+/// A directive as it is written, after its `%`.
+struct Spec<'a> {
+    index: usize,
+    flags: &'a str,
+    width: usize,
+    precision: Option<usize>,
+    conversion: char,
+    suffix: Option<char>,
+    length: usize,
+}
+
+impl<'a> Spec<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let number = |from: usize| -> Option<(usize, usize)> {
+            let digits = text.get(from..)?.bytes().take_while(u8::is_ascii_digit);
+            let end = from + digits.count();
+            Some((text.get(from..end)?.parse().unwrap_or(0), end))
+        };
+        let mut at = 0;
+        let mut index = 0;
+        let (leading, end) = number(0)?;
+        if leading > 0 && text.get(end..)?.starts_with('$') {
+            (index, at) = (leading, end + 1);
+        }
+        let flags_end = at
+            + text
+                .get(at..)?
+                .bytes()
+                .take_while(|b| b"-#+ 0,(<".contains(b))
+                .count();
+        let flags = text.get(at..flags_end)?;
+        let (width, end) = number(flags_end)?;
+        at = end;
+        let mut precision = None;
+        if text.get(at..)?.starts_with('.') {
+            let (digits, end) = number(at + 1)?;
+            (precision, at) = (Some(digits), end);
+        }
+        let mut letters = text.get(at..)?.chars();
+        let conversion = letters.next()?;
+        at += conversion.len_utf8();
+        let suffix = match conversion {
+            't' | 'T' => Some(letters.next()?),
+            _ => None,
+        };
+        at += suffix.map_or(0, char::len_utf8);
+        Some(Self {
+            index,
+            flags,
+            width,
+            precision,
+            conversion,
+            suffix,
+            length: at,
+        })
+    }
+}
+
+fn pad(text: &str, width: usize, to_the_left: bool) -> String {
+    let missing = " ".repeat(width.saturating_sub(text.chars().count()));
+    if to_the_left {
+        format!("{text}{missing}")
+    } else {
+        format!("{missing}{text}")
+    }
+}
+
+/// A value of a row.
+enum Value {
+    Null,
+    Boolean(bool),
+    Integer(i64),
+    Double(f64),
+    Decimal(i128, i8),
+    Time(chrono::NaiveDateTime, &'static str, String),
+    Text(String),
+}
+
+impl Value {
+    const fn class(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean(_) => "java.lang.Boolean",
+            Self::Integer(_) => "java.lang.Long",
+            Self::Double(_) => "java.lang.Double",
+            Self::Decimal(..) => "java.math.BigDecimal",
+            Self::Time(_, class, _) => class,
+            Self::Text(_) => "java.lang.String",
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Null => "null".to_owned(),
+            Self::Boolean(value) => value.to_string(),
+            Self::Integer(value) => value.to_string(),
+            Self::Double(value) => java_double(*value),
+            Self::Decimal(value, scale) => decimal_text(*value, *scale),
+            Self::Time(_, _, text) | Self::Text(text) => text.clone(),
+        }
+    }
+}
+
+/// One argument of a call, ready to be read row by row.
+enum Column {
+    Plain(ArrayRef),
+    Real(ArrayRef),
+    Moments(Moments, &'static str),
+}
+
+impl Column {
+    fn of(call: &Call, position: usize) -> Result<Self> {
+        let array = call.array(position)?;
+        let wanted = match array.data_type() {
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => DataType::Int64,
+            DataType::Float64 => DataType::Float64,
+            DataType::Float32 => return Ok(Self::Real(ArrayRef::clone(array))),
+            known @ (DataType::Decimal128(..) | DataType::Boolean | DataType::Null) => {
+                known.clone()
+            }
+            DataType::Date32 => {
+                return Ok(Self::Moments(
+                    Moments::of(call, position)?,
+                    "java.time.LocalDate",
+                ));
+            }
+            DataType::Time32(_) | DataType::Time64(_) => {
+                return Ok(Self::Moments(
+                    Moments::of(call, position)?,
+                    "java.time.LocalTime",
+                ));
+            }
+            DataType::Timestamp(_, None) => {
+                let class = "java.time.LocalDateTime";
+                return Ok(Self::Moments(Moments::of(call, position)?, class));
+            }
+            DataType::Timestamp(_, Some(_)) => {
+                let class = "java.time.ZonedDateTime";
+                return Ok(Self::Moments(Moments::of(call, position)?, class));
+            }
+            DataType::Utf8 => DataType::Utf8,
+            other => {
+                let name = crate::presto::types::type_name(other);
+                let message = format!("Type not supported for formatting: {name}");
+                return Err(failure("NOT_SUPPORTED", message));
+            }
+        };
+        Ok(Self::Plain(cast(array, &wanted)?))
+    }
+
+    fn value(&self, call: &Call, position: usize, row: usize) -> Result<Value> {
+        if call.is_null(position, row) {
+            return Ok(Value::Null);
+        }
+        let at = call.row(position, row);
+        Ok(match self {
+            Self::Moments(moments, class) => match moments.local(row)? {
+                Some(time) => Value::Time(time, class, iso_text(moments, time)),
+                None => Value::Null,
+            },
+            Self::Real(array) => {
+                let value = array
+                    .as_primitive::<arrow::datatypes::Float32Type>()
+                    .value(at);
+                // Java widens by value, and writes the shorter text.
+                Value::Double(f64::from(value))
+            }
+            Self::Plain(array) => match array.data_type() {
+                DataType::Int64 => Value::Integer(array.as_primitive::<Int64Type>().value(at)),
+                DataType::Float64 => Value::Double(array.as_primitive::<Float64Type>().value(at)),
+                DataType::Decimal128(_, scale) => {
+                    Value::Decimal(array.as_primitive::<Decimal128Type>().value(at), *scale)
+                }
+                DataType::Boolean => Value::Boolean(array.as_boolean().value(at)),
+                DataType::Utf8 => Value::Text(array.as_string::<i32>().value(at).to_owned()),
+                _ => Value::Null,
+            },
+        })
+    }
+}
+
+/// Returns what Java's `toString` says of a local time.
+fn iso_text(moments: &Moments, time: chrono::NaiveDateTime) -> String {
+    use chrono::Timelike as _;
+    let clock = || {
+        let mut text = format!("{:02}:{:02}", time.hour(), time.minute());
+        if time.second() > 0 || time.nanosecond() > 0 {
+            let _ = write!(text, ":{:02}", time.second());
+        }
+        let nanos = time.nanosecond();
+        if nanos > 0 {
+            let (width, fraction) = match nanos {
+                _ if nanos.is_multiple_of(1_000_000) => (3, nanos / 1_000_000),
+                _ if nanos.is_multiple_of(1_000) => (6, nanos / 1_000),
+                _ => (9, nanos),
+            };
+            let _ = write!(text, ".{fraction:0width$}");
+        }
+        text
+    };
+    match moments.sort.name() {
+        "DATE" => time.date().to_string(),
+        "TIME" => clock(),
+        _ => format!("{}T{}", time.date(), clock()),
+    }
+}
+
+/// `format(format, value…)`.
+fn format(call: &Call) -> Result<ArrayRef> {
+    if call.len() < 2 {
+        let message = "The 'format' function must have at least two arguments";
+        return Err(failure("SYNTAX_ERROR", message));
+    }
+    let columns: Result<Vec<Column>> = (1..call.len())
+        .map(|position| Column::of(call, position))
+        .collect();
+    let columns = columns?;
+    let mut formats = Memo::new();
+    call.build_text(|row, out| {
+        let Some(format) = call.get::<Text>(0, row) else {
+            return Ok(false);
+        };
+        for part in formats.get(format, compile)? {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Value(directive) => {
+                    let column = directive
+                        .argument
+                        .checked_sub(1)
+                        .and_then(|at| columns.get(at));
+                    let column = column.ok_or_else(|| {
+                        let specifier = &directive.text;
+                        let what = format!("MissingFormatArgument: Format specifier '{specifier}'");
+                        bad(format, &what)
+                    })?;
+                    let value = column.value(call, directive.argument, row)?;
+                    let text = directive.write(&value).map_err(|what| bad(format, &what))?;
+                    out.push_str(&text);
+                }
+            }
+        }
+        Ok(true)
+    })
+}
+
+impl Directive {
+    fn has(&self, flag: char) -> bool {
+        self.flags.contains(flag)
+    }
+
+    fn write(&self, value: &Value) -> Result<String, String> {
+        let illegal = || {
+            let letter = self.conversion;
+            Err(format!(
+                "IllegalFormatConversion: {letter} != {}",
+                value.class()
+            ))
+        };
+        let text = match (self.conversion.to_ascii_lowercase(), value) {
+            ('b', Value::Null) => "false".to_owned(),
+            ('b', Value::Boolean(value)) => value.to_string(),
+            ('b', _) => "true".to_owned(),
+            (_, Value::Null) => "null".to_owned(),
+            ('s', _) => {
+                let text = value.text();
+                match self.precision {
+                    Some(most) => text.chars().take(most).collect(),
+                    None => text,
+                }
+            }
+            ('h', _) => format!("{:x}", java_hash(&value.text())),
+            ('c', Value::Integer(code)) => match u32::try_from(*code).ok().and_then(char::from_u32)
+            {
+                Some(c) => c.to_string(),
+                None => return Err(format!("IllegalFormatCodePoint: Code point = 0x{code:x}")),
+            },
+            ('d', Value::Integer(number)) => {
+                return Ok(self.number(*number < 0, number.unsigned_abs().to_string()));
+            }
+            ('x', Value::Integer(number)) => return Ok(self.radix(format!("{number:x}"), "0x")),
+            ('o', Value::Integer(number)) => return Ok(self.radix(format!("{number:o}"), "0")),
+            ('e' | 'f' | 'g', Value::Double(number)) if !number.is_finite() => {
+                pad(&java_double(*number), self.width, self.has('-'))
+            }
+            ('f', Value::Double(number)) => {
+                let digits = fixed(number.abs(), self.precision.unwrap_or(6));
+                return Ok(self.number(number.is_sign_negative(), digits));
+            }
+            ('f', Value::Decimal(number, scale)) => {
+                let digits =
+                    fixed_decimal(number.unsigned_abs(), *scale, self.precision.unwrap_or(6));
+                return Ok(self.number(*number < 0, digits));
+            }
+            ('e', Value::Double(_) | Value::Decimal(..)) => {
+                let number: f64 = value.text().parse().unwrap_or(0.0);
+                let digits = scientific(number.abs(), self.precision.unwrap_or(6));
+                return Ok(self.cased(self.number(number < 0.0, digits)));
+            }
+            ('g', Value::Double(_) | Value::Decimal(..)) => {
+                let number: f64 = value.text().parse().unwrap_or(0.0);
+                let precision = self.precision.unwrap_or(6).max(1);
+                let size = number.abs();
+                let digits = if size == 0.0
+                    || (1e-4..10_f64.powi(i32::try_from(precision).unwrap_or(6))).contains(&size)
+                {
+                    let whole = if size == 0.0 {
+                        1
+                    } else {
+                        size.log10().floor() as i64 + 1
+                    };
+                    let fraction = i64::try_from(precision).unwrap_or(6) - whole;
+                    fixed(size, usize::try_from(fraction).unwrap_or(0))
+                } else {
+                    scientific(size, precision - 1)
+                };
+                return Ok(self.cased(self.number(number < 0.0, digits)));
+            }
+            ('t', Value::Time(time, ..)) => self.time(*time)?,
+            _ => return illegal(),
+        };
+        Ok(self.cased(pad(&text, self.width, self.has('-'))))
+    }
+
+    fn cased(&self, text: String) -> String {
+        if self.conversion.is_ascii_uppercase() {
+            text.to_uppercase()
+        } else {
+            text
+        }
+    }
+
+    /// Puts sign, separators and padding around digits.
+    fn number(&self, is_negative: bool, digits: String) -> String {
+        let digits = if self.has(',') {
+            grouped(&digits)
+        } else {
+            digits
+        };
+        let (before, after) = match is_negative {
+            true if self.has('(') => ("(", ")"),
+            true => ("-", ""),
+            false if self.has('+') => ("+", ""),
+            false if self.has(' ') => (" ", ""),
+            false => ("", ""),
+        };
+        let zeros = if self.has('0') {
+            self.width
+                .saturating_sub(before.len() + digits.len() + after.len())
+        } else {
+            0
+        };
+        let text = format!("{before}{}{digits}{after}", "0".repeat(zeros));
+        pad(&text, self.width, self.has('-'))
+    }
+
+    fn radix(&self, digits: String, prefix: &str) -> String {
+        let prefix = if self.has('#') { prefix } else { "" };
+        let zeros = if self.has('0') {
+            self.width.saturating_sub(prefix.len() + digits.len())
+        } else {
+            0
+        };
+        let text = format!("{prefix}{}{digits}", "0".repeat(zeros));
+        self.cased(pad(&text, self.width, self.has('-')))
+    }
+
+    fn time(&self, time: chrono::NaiveDateTime) -> Result<String, String> {
+        let suffix = self.suffix.unwrap_or(' ');
+        let code = match suffix {
+            'Y' => "%Y",
+            'y' => "%y",
+            'C' => "%C",
+            'm' => "%m",
+            'd' => "%d",
+            'e' => "%-d",
+            'B' => "%B",
+            'b' | 'h' => "%b",
+            'A' => "%A",
+            'a' => "%a",
+            'j' => "%j",
+            'H' => "%H",
+            'I' => "%I",
+            'k' => "%-H",
+            'l' => "%-I",
+            'M' => "%M",
+            'S' => "%S",
+            'L' => "%3f",
+            'N' => "%9f",
+            'p' => "%P",
+            'R' => "%H:%M",
+            'T' => "%H:%M:%S",
+            'r' => "%I:%M:%S %p",
+            'D' => "%m/%d/%y",
+            'F' => "%Y-%m-%d",
+            _ => return Err(format!("UnknownFormatConversion: Conversion = 't{suffix}'")),
+        };
+        Ok(time.format(code).to_string())
+    }
+}
+
+/// Java's `String.hashCode`.
+fn java_hash(text: &str) -> i32 {
+    text.encode_utf16().fold(0, |hash: i32, unit| {
+        hash.wrapping_mul(31).wrapping_add(i32::from(unit))
+    })
+}
+
+/// Rounds the shortest decimal text of a number half up, as Java does.
+fn fixed(number: f64, digits: usize) -> String {
+    let text = format!("{number}");
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    round_text(whole, fraction, digits)
+}
+
+fn fixed_decimal(number: u128, scale: i8, digits: usize) -> String {
+    let text = decimal_text(i128::try_from(number).unwrap_or(i128::MAX), scale);
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    round_text(whole, fraction, digits)
+}
+
+fn round_text(whole: &str, fraction: &str, digits: usize) -> String {
+    let kept: String = fraction
+        .chars()
+        .chain(std::iter::repeat('0'))
+        .take(digits)
+        .collect();
+    let rounds_up = fraction
+        .chars()
+        .nth(digits)
+        .is_some_and(|digit| digit >= '5');
+    let mut all: Vec<u8> = whole.bytes().chain(kept.bytes()).collect();
+    if rounds_up {
+        let mut carry = true;
+        for digit in all.iter_mut().rev() {
+            if !carry {
+                break;
+            }
+            carry = *digit == b'9';
+            *digit = if carry { b'0' } else { *digit + 1 };
+        }
+        if carry {
+            all.insert(0, b'1');
+        }
+    }
+    let text: String = all.into_iter().map(char::from).collect();
+    match text.split_at_checked(text.len() - digits) {
+        Some((whole, fraction)) if digits > 0 => format!("{whole}.{fraction}"),
+        _ => text,
+    }
+}
+
+fn scientific(number: f64, digits: usize) -> String {
+    let text = format!("{number:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let mut exponent: i32 = exponent.parse().unwrap_or(0);
+    let mut rounded = round_text(whole, fraction, digits);
+    if rounded.starts_with("10") {
+        exponent += 1;
+        rounded = round_text("1", "", digits);
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{rounded}e{sign}{:02}", exponent.abs())
+}
+
+fn grouped(digits: &str) -> String {
+    let (whole, fraction) = match digits.find('.') {
+        Some(at) => digits.split_at_checked(at).unwrap_or((digits, "")),
+        None => (digits, ""),
+    };
+    let mut out = String::new();
+    for (position, digit) in whole.chars().enumerate() {
+        if position > 0 && (whole.len() - position) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out.push_str(fraction);
+    out
+}
+
+/// `format_number(x)`: `1.23K`.
+fn format_number(call: &Call) -> Result<ArrayRef> {
+    let is_double = call.data_type(0) == DataType::Float64;
+    call.build_text(|row, out| {
+        let number = if is_double {
+            call.get::<Double>(0, row).map(|x| x as i64)
+        } else {
+            call.get::<Long>(0, row)
+        };
+        let Some(number) = number else {
+            return Ok(false);
+        };
+        with_unit(number, out);
+        Ok(true)
+    })
+}
+
+fn with_unit(number: i64, out: &mut String) {
+    let mut size = number.unsigned_abs() as f64;
+    let mut unit = "";
+    for next in ["K", "M", "B", "T", "Q"] {
+        if size < 1_000.0 {
+            break;
+        }
+        size /= 1_000.0;
+        unit = next;
+    }
+    let sign = if number < 0 { "-" } else { "" };
+    let digits = if size < 10.0 {
+        2
+    } else if size < 100.0 {
+        1
+    } else {
+        0
+    };
+    // Java's DecimalFormat rounds half to even.
+    let text = format!("{size:.digits$}");
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    let _ = write!(out, "{sign}{text}{unit}");
+}
