@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! syntax  -> presto::typing -> expressions: literals, arithmetic, casts, patterns, subscripts, zones
-//! plan    -> rules: common types -> DataFusion's coercion -> rules: TRY
+//! plan    -> rules: common types -> DataFusion's coercion -> rules: NaN, TRY
 //! ```
 
 mod arithmetic;
@@ -46,6 +46,7 @@ pub(super) fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     planners.extend(builder.expr_planners().take().unwrap_or_default());
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(rules::CommonTypes)];
     rules.extend(Analyzer::new().rules);
+    rules.push(Arc::new(rules::CompareNan));
     rules.push(Arc::new(rules::LiftTry));
     builder
         .with_expr_planners(planners)

@@ -1,14 +1,18 @@
-//! Rules on whole plans: what has no common type in Presto is refused before types are coerced, and `TRY` is put
-//! into its form for running after that.
+//! Rules on whole plans. Before types are coerced, what has no common type in Presto is refused, and where decimals
+//! meet doubles the decimals become doubles. After that, comparisons with NaN get their meaning, and `TRY` is put into
+//! its form for running.
+
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, ExprSchema};
+use datafusion::common::{DFSchema, ExprSchema, ScalarValue};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::functions::math::expr_fn::isnan;
+use datafusion::logical_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Case, Expr, ExprSchemable, LogicalPlan};
+use datafusion::logical_expr::{Case, Expr, ExprSchemable, LogicalPlan, Operator, Union, cast};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::attempted::{is_marked, lift};
@@ -16,25 +20,34 @@ use super::expressions::{are_comparable, shown};
 use super::function::{failure, is_text};
 use crate::presto::types::{field_type_name, type_name};
 
-/// Refuses what DataFusion would turn into text.
+/// Refuses what DataFusion would turn into text, and makes doubles of decimals beside doubles.
 #[derive(Debug)]
 pub(super) struct CommonTypes;
 
 impl AnalyzerRule for CommonTypes {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.apply_with_subqueries(|plan| {
+        let common = plan.transform_up_with_subqueries(|plan| {
             let schema = merge_schema(&plan.inputs());
             if let LogicalPlan::Union(union) = plan {
                 check_union(&union.inputs)?;
+                return widened_union(union);
             }
-            plan.apply_expressions(|expr| {
-                expr.apply(|expr| {
-                    check(expr, &schema)?;
-                    Ok(TreeNodeRecursion::Continue)
-                })
-            })
+            let names = NamePreserver::new(&plan);
+            let plan = plan.map_expressions(|expr| {
+                let name = names.save(&expr);
+                let expr = expr.transform_up(|expr| {
+                    check(&expr, &schema)?;
+                    widened(expr, &schema)
+                })?;
+                Ok(expr.update_data(|expr| name.restore(expr)))
+            })?;
+            if plan.transformed {
+                return plan.map_data(LogicalPlan::recompute_schema);
+            }
+            // A union below may have other types now.
+            Ok(Transformed::no(plan.data.recompute_schema()?))
         })?;
-        Ok(plan)
+        Ok(common.data)
     }
 
     fn name(&self) -> &str {
@@ -42,7 +55,7 @@ impl AnalyzerRule for CommonTypes {
     }
 }
 
-fn check_union(inputs: &[std::sync::Arc<LogicalPlan>]) -> Result<()> {
+fn check_union(inputs: &[Arc<LogicalPlan>]) -> Result<()> {
     let Some((first, others)) = inputs.split_first() else {
         return Ok(());
     };
@@ -147,6 +160,167 @@ fn common(exprs: &[&Expr], what: &str, schema: &DFSchema) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Returns the floating type that values of these types have in common; none if no decimal meets one.
+pub(super) fn float_of<'a>(types: impl IntoIterator<Item = &'a DataType>) -> Option<DataType> {
+    let (mut has_decimal, mut float) = (false, None);
+    for data_type in types {
+        match data_type {
+            DataType::Float64 => float = Some(DataType::Float64),
+            DataType::Float32 => float = float.or(Some(DataType::Float32)),
+            other => has_decimal |= other.is_decimal(),
+        }
+    }
+    float.filter(|_| has_decimal)
+}
+
+/// Casts the decimals among an expression's operands to the floating type beside them.
+fn widened(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let mut operands: Vec<&mut Expr> = match &mut expr {
+        Expr::Case(Case {
+            when_then_expr,
+            else_expr,
+            ..
+        }) => {
+            let results = when_then_expr.iter_mut().map(|(_, then)| then.as_mut());
+            results.chain(else_expr.as_deref_mut()).collect()
+        }
+        Expr::ScalarFunction(function) if matches!(function.name(), "coalesce" | "make_array") => {
+            function.args.iter_mut().collect()
+        }
+        Expr::InList(list) => std::iter::once(list.expr.as_mut())
+            .chain(&mut list.list)
+            .collect(),
+        Expr::Between(between) => vec![
+            between.expr.as_mut(),
+            between.low.as_mut(),
+            between.high.as_mut(),
+        ],
+        Expr::BinaryExpr(binary) if is_comparison(binary.op) => {
+            vec![binary.left.as_mut(), binary.right.as_mut()]
+        }
+        _ => return Ok(Transformed::no(expr)),
+    };
+    let mut types = Vec::with_capacity(operands.len());
+    for operand in &operands {
+        match operand.get_type(schema) {
+            Ok(known) => types.push(known),
+            Err(_) => return Ok(Transformed::no(expr)),
+        }
+    }
+    let Some(float) = float_of(&types) else {
+        return Ok(Transformed::no(expr));
+    };
+    for (operand, known) in operands.iter_mut().zip(&types) {
+        if known.is_decimal() {
+            **operand = cast(std::mem::take(*operand), float.clone());
+        }
+    }
+    Ok(Transformed::yes(expr))
+}
+
+/// Casts the decimal columns of a union's inputs that meet floating ones.
+fn widened_union(union: Union) -> Result<Transformed<LogicalPlan>> {
+    let mut fields = Vec::new();
+    let mut is_wider = false;
+    for (position, (qualifier, field)) in union.schema.iter().enumerate() {
+        let inputs = union.inputs.iter();
+        let columns = inputs.filter_map(|input| input.schema().fields().get(position));
+        let float = float_of(columns.map(|column| column.data_type()));
+        is_wider |= float.is_some();
+        let field = match float {
+            Some(float) => Arc::new(field.as_ref().clone().with_data_type(float)),
+            None => Arc::clone(field),
+        };
+        fields.push((qualifier.cloned(), field));
+    }
+    if !is_wider {
+        return Ok(Transformed::no(LogicalPlan::Union(union)));
+    }
+    let schema = DFSchema::new_with_metadata(fields, union.schema.metadata().clone())?;
+    let inputs = union.inputs.into_iter().map(|input| {
+        let input = Arc::unwrap_or_clone(input);
+        coerce_plan_expr_for_schema(input, &schema).map(Arc::new)
+    });
+    let inputs = inputs.collect::<Result<_>>()?;
+    Ok(Transformed::yes(LogicalPlan::Union(Union {
+        inputs,
+        schema: Arc::new(schema),
+    })))
+}
+
+fn is_comparison(operator: Operator) -> bool {
+    matches!(
+        operator,
+        Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq
+    )
+}
+
+/// Makes NaN neither equal to nor smaller or greater than anything; Arrow takes it for the greatest number.
+#[derive(Debug)]
+pub(super) struct CompareNan;
+
+impl AnalyzerRule for CompareNan {
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        let compared = plan.transform_up_with_subqueries(|plan| {
+            let schema = merge_schema(&plan.inputs());
+            let names = NamePreserver::new(&plan);
+            plan.map_expressions(|expr| {
+                let name = names.save(&expr);
+                let expr = expr.transform_up(|expr| compared(expr, &schema))?;
+                Ok(expr.update_data(|expr| name.restore(expr)))
+            })
+        })?;
+        Ok(compared.data)
+    }
+
+    fn name(&self) -> &str {
+        "presto_compare_nan"
+    }
+}
+
+fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let Expr::BinaryExpr(binary) = &expr else {
+        return Ok(Transformed::no(expr));
+    };
+    let is_float = |side: &Expr| side.get_type(schema).is_ok_and(|known| known.is_floating());
+    if !is_comparison(binary.op) || !is_float(&binary.left) || !is_float(&binary.right) {
+        return Ok(Transformed::no(expr));
+    }
+    // The side whose NaN would make it true. A number is none.
+    let side = match binary.op {
+        Operator::Lt | Operator::LtEq => &binary.right,
+        Operator::Gt | Operator::GtEq => &binary.left,
+        _ if is_number(&binary.left) || is_number(&binary.right) => {
+            return Ok(Transformed::no(expr));
+        }
+        _ => &binary.left,
+    };
+    if is_number(side) {
+        return Ok(Transformed::no(expr));
+    }
+    let (is_nan, is_unequal) = (isnan(side.as_ref().clone()), binary.op == Operator::NotEq);
+    Ok(Transformed::yes(if is_unequal {
+        expr.or(is_nan)
+    } else {
+        expr.and(is_nan.is_false())
+    }))
+}
+
+fn is_number(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(ScalarValue::Float64(Some(value)), _) => !value.is_nan(),
+        Expr::Literal(ScalarValue::Float32(Some(value)), _) => !value.is_nan(),
+        Expr::Cast(cast) => is_number(&cast.expr),
+        Expr::Literal(value, _) => value.data_type().is_integer() || value.data_type().is_decimal(),
+        _ => false,
+    }
 }
 
 /// Moves the expressions of `TRY` inside their functions.

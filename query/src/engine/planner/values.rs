@@ -1,8 +1,9 @@
-//! `(VALUES …)` whose columns say more than Arrow's types: JSON, UUID, lengths, geometries.
+//! `(VALUES …)` whose rows differ in type.
 //!
-//! DataFusion wants every row to say the same, a NULL too.
+//! DataFusion wants every row to say the same beyond Arrow's types (JSON, UUID, lengths, geometries), a NULL too; and
+//! takes doubles beside decimals for decimals.
 
-use arrow::datatypes::Field;
+use arrow::datatypes::{DataType, Field};
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result;
@@ -11,11 +12,12 @@ use datafusion::logical_expr::planner::{
 };
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable as _, LogicalPlanBuilder, ReturnFieldArgs,
-    ScalarFunctionArgs,
+    ScalarFunctionArgs, cast,
 };
 use datafusion::sql::sqlparser::ast::{Query, SetExpr, TableFactor, Values};
 
 use super::function::{Kernel, call, unexpected};
+use super::rules::float_of;
 
 /// Plans `VALUES` in `FROM`.
 #[derive(Debug)]
@@ -74,7 +76,8 @@ fn only_values(query: &Query) -> Option<&Values> {
     }
 }
 
-/// Makes the cells of a column say the same: NULLs what the others do, and nothing where these differ.
+/// Makes the cells of a column say the same: NULLs what the others do, and nothing where these differ. Decimals beside
+/// doubles become doubles.
 fn agree(cells: Vec<&mut Expr>, schema: &DFSchema) -> Result<()> {
     let is_null = |cell: &Expr| matches!(cell, Expr::Literal(ScalarValue::Null, _));
     let own: Vec<FieldMetadata> = cells
@@ -85,8 +88,16 @@ fn agree(cells: Vec<&mut Expr>, schema: &DFSchema) -> Result<()> {
     let Some(common) = own.first() else {
         return Ok(());
     };
+    let types = cells.iter().map(|cell| cell.get_type(schema));
+    let types: Vec<DataType> = types.collect::<Result<_>>()?;
+    let float = float_of(&types);
     let is_common = own.iter().all(|metadata| metadata == common);
-    for cell in cells {
+    for (cell, known) in cells.into_iter().zip(types) {
+        if let Some(float) = &float
+            && known.is_decimal()
+        {
+            *cell = cast(std::mem::take(cell), float.clone());
+        }
         if is_null(cell) {
             let metadata = is_common.then(|| common.clone());
             *cell = Expr::Literal(ScalarValue::Null, metadata.filter(|own| !own.is_empty()));
