@@ -2,9 +2,11 @@
 """TPC-H through the engine, against plain DataFusion and DuckDB on plain Parquet files; medians of five, in one run.
 
   infra/bench/bench_sql.py tpch [--scale 1] [--runs 5] [--keep FOLDER]
+  infra/bench/bench_sql.py memory [--scale 1] [--keep FOLDER]
 
 Our tables are Delta tables filled by CREATE TABLE AS SELECT, lineitem and orders in the order of their dates. A second
 set of ours is the peers' own Parquet files, converted in place: what scanning through the Delta log costs.
+`memory` sorts and joins rows four times larger than the memory limit, and prints the peak of the resident memory.
 Needs `cargo build --release` and `pip install tpchgen-cli 'datafusion==55.*' duckdb pyarrow`; tpchgen-cli on the PATH.
 LAKEHOUSE_BIN names another binary.
 """
@@ -54,10 +56,7 @@ def cells(rows):
     return sorted(tuple(cell(value) for value in row) for row in rows)
 
 
-def tpch(scale, runs, keep):
-    import datafusion
-    import duckdb
-    folder = keep or tempfile.mkdtemp(prefix="lakehouse-tpch-")
+def tables(folder, scale):
     raw = os.path.join(folder, "lake", "raw")
     if not os.path.exists(os.path.join(raw, "lineitem")):
         flat = os.path.join(folder, "flat")
@@ -74,6 +73,38 @@ def tpch(scale, runs, keep):
             f"CREATE TABLE tpch.{table} AS SELECT * FROM plain.{table}"
             + (f" ORDER BY {ORDER[table]};" if table in ORDER else ";") for table in TABLES)
         ours(folder, fill)
+    return raw
+
+
+def memory(scale, _, keep):
+    import pyarrow.parquet
+    folder = keep or tempfile.mkdtemp(prefix="lakehouse-tpch-")
+    raw = tables(folder, scale)
+    rows = pyarrow.parquet.read_table(os.path.join(raw, "lineitem", "lineitem.parquet")).nbytes
+    limit = rows // 4
+    works = {"sort": "SELECT * FROM lineitem ORDER BY l_comment, l_orderkey, l_linenumber",
+             "join": "SELECT * FROM lineitem l JOIN lineitem r ON l.l_orderkey = r.l_orderkey "
+                     "AND l.l_linenumber = r.l_linenumber"}
+    print("| what | rows MB | limit MB | peak MB | peak / limit | seconds |\n|---|---|---|---|---|---|")
+    for name, query in works.items():
+        environment = {**os.environ, "LAKEHOUSE__QUERY__MEMORY_LIMIT_BYTES": str(limit)}
+        started = time.perf_counter()
+        process = subprocess.Popen([BINARY, "sql", "--data-dir", folder, "--schema", "tpch", "--format", "csv",
+                                    "-e", query], stdout=subprocess.DEVNULL, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+        took, peak = time.perf_counter() - started, usage.ru_maxrss * 1024
+        if status != 0:
+            sys.exit(f"{name}: failed")
+        print(f"| {name} | {rows / 1e6:.0f} | {limit / 1e6:.0f} | {peak / 1e6:.0f} | {peak / limit:.2f} | {took:.0f} |")
+    if not keep:
+        shutil.rmtree(folder)
+
+
+def tpch(scale, runs, keep):
+    import datafusion
+    import duckdb
+    folder = keep or tempfile.mkdtemp(prefix="lakehouse-tpch-")
+    raw = tables(folder, scale)
     texts = queries()
     duck = duckdb.connect()
     duck.execute("SET threads TO 2")
@@ -131,9 +162,10 @@ def tpch(scale, runs, keep):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("benchmark", choices=["tpch"])
+    parser.add_argument("benchmark", choices=["tpch", "memory"])
     parser.add_argument("--scale", type=float, default=1)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--keep", help="a folder that stays, so that a second run need not make the tables again")
     arguments = parser.parse_args()
-    tpch(arguments.scale, arguments.runs, arguments.keep)
+    run = {"tpch": tpch, "memory": memory}[arguments.benchmark]
+    run(arguments.scale, arguments.runs, arguments.keep)

@@ -17,7 +17,16 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What Trino says of our own tables and catalogs, and what is fixed for each server.
 NOT_COMPARED = {"TABLE_NOT_FOUND", "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND", "MISSING_CATALOG_NAME", "FUNCTION_NOT_FOUND"}
 # A part of the statement, and why the answers differ.
-KNOWN = []
+KNOWN = [
+    ("concat('a', NULL)", "Trino takes the NULL for an array"),
+    ("map_concat", "maps have no order"),
+    ("SELECT _col1", "names that columns get are names here"),
+    ("JOIN UNNEST(xs) AS u(x) ON x > 1", "conditions on what is unnested are refused there"),
+    ("MATCH_RECOGNIZE", "refused by name here"),
+    ("IPADDRESS", "refused by name here"),
+    ("system.metadata.table_properties", "each has its own"),
+    ("TABLESAMPLE", "of a table of ours"),
+]
 
 
 def ask(url, sql):
@@ -32,11 +41,16 @@ def ask(url, sql):
         if "error" in page:
             return page["error"]["errorName"], page["error"]["message"]
         if page.get("columns"):
-            types = [column["type"].replace(", ", ",") for column in page["columns"]]
+            types = [plain(column["type"]) for column in page["columns"]]
         rows += page.get("data") or []
         if "nextUri" not in page:
             return types, rows
         request = urllib.request.Request(page["nextUri"], headers=headers)
+
+
+def plain(name):
+    """A varchar of any length is a varchar: ours know their length only where it is declared."""
+    return re.sub(r"varchar\(\d+\)", "varchar", name.replace(", ", ",")).lower()
 
 
 def statements():
@@ -68,14 +82,14 @@ def same(ours, theirs):
     if isinstance(ours[0], str) or isinstance(theirs[0], str):
         return ours[0] == theirs[0]
     rows = [sorted(json.dumps(value(row)) for row in answer[1]) for answer in (ours, theirs)]
-    return [t.lower() for t in ours[0] or []] == [t.lower() for t in theirs[0] or []] and rows[0] == rows[1]
+    return ours[0] == theirs[0] and rows[0] == rows[1]
 
 
 def main(our_url, trino_url):
     compared, skipped, differing, started = 0, 0, 0, time.time()
     for source, sql in statements():
         theirs = ask(trino_url, sql)
-        if theirs[0] in NOT_COMPARED or re.search(r"\b(now|random|uuid|current_\w+|localtime\w*|version)\b", sql, re.I):
+        if str(theirs[0]) in NOT_COMPARED or re.search(r"\b(now|random|uuid|current_\w+|localtime\w*|version)\b", sql, re.I):
             skipped += 1
             continue
         ours = ask(our_url, sql)

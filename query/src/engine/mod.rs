@@ -19,6 +19,7 @@ mod frontend;
 mod guard;
 mod hidden;
 mod information_schema;
+mod memory;
 mod metadata_tables;
 mod metastore;
 mod names;
@@ -384,8 +385,9 @@ impl QueryEngine {
             .await
             .map_err(plan_error)?;
         let task = Arc::new(frame.task_ctx());
+        let logical = frame.logical_plan().clone();
         let plan = frame.create_physical_plan().await.map_err(plan_error)?;
-        let rows = guard::execute(plan, task).map_err(plan_error)?;
+        let rows = memory::execute(context.state(), logical, plan, task).map_err(plan_error)?;
         // The catalog list holds the pinned tables; they are in use until the last row is read.
         let pins = Arc::clone(context.state().catalog_list());
         let schema = rows.schema();

@@ -100,6 +100,10 @@ impl SessionSettings {
     }
 }
 
+/// The larger side of a join is not distributed if the smaller one is estimated to be below this, and below an eighth of
+/// the memory limit.
+const BROADCAST_BYTES: usize = 256 << 20;
+const BROADCAST_ROWS: usize = 10_000_000;
 /// The least part of the memory limit that one sort may keep for merging.
 const SORT_RESERVATION_SHARE: usize = 32;
 
@@ -118,11 +122,14 @@ impl SessionFactory {
             .with_information_schema(false)
             .with_create_default_catalog_and_schema(false)
             .set_str("datafusion.sql_parser.default_null_ordering", "nulls_last")
-            // Partition columns arrive dictionary-encoded; an IN-list over them panics in joins.
-            .set_usize("datafusion.optimizer.hash_join_inlist_pushdown_max_size", 0)
+            // One hash table for all cores spares the larger side its way through an exchange.
             .set_usize(
-                "datafusion.optimizer.hash_join_inlist_pushdown_max_distinct_values",
-                0,
+                "datafusion.optimizer.hash_join_single_partition_threshold",
+                BROADCAST_BYTES.min(config.memory_limit_bytes / 8),
+            )
+            .set_usize(
+                "datafusion.optimizer.hash_join_single_partition_threshold_rows",
+                BROADCAST_ROWS,
             )
             .set_bool("datafusion.sql_parser.parse_float_as_decimal", true)
             .set_bool("datafusion.sql_parser.collect_spans", true);

@@ -238,7 +238,7 @@ fn widened_union(union: Union) -> Result<Transformed<LogicalPlan>> {
     if !is_wider {
         return Ok(Transformed::no(LogicalPlan::Union(union)));
     }
-    let schema = DFSchema::new_with_metadata(fields, union.schema.metadata().clone())?;
+    let schema = DFSchema::new_with_metadata(fields, union.schema.as_ref().metadata().clone())?;
     let inputs = union.inputs.into_iter().map(|input| {
         let input = Arc::unwrap_or_clone(input);
         coerce_plan_expr_for_schema(input, &schema).map(Arc::new)

@@ -1,4 +1,3 @@
-mod clients;
 mod functions;
 mod management;
 mod protocol;
