@@ -24,7 +24,7 @@ use super::read::{self, Decoding, Reader};
 use crate::error::{Error, Result};
 use crate::table::rewrite::Rewrite;
 use crate::table::{
-    Encodings, LakeTable, ROW_GROUP_ROWS, SAMPLE_ROWS, SORT_COLUMNS, TableRef, TableSnapshot,
+    Encodings, LakeTable, SAMPLE_ROWS, SORT_COLUMNS, SORTED_RUN_ROWS, TableRef, TableSnapshot,
     file_properties,
 };
 
@@ -284,7 +284,7 @@ impl Output {
     fn properties(&self) -> WriterProperties {
         let properties = file_properties(&self.sort.columns, self.encodings.get());
         if !self.sort.columns.is_empty() {
-            // A row group of a sorted table is one sorted run, whatever its bytes.
+            // A row group of a sorted table is part of one sorted run, whatever its bytes.
             return properties;
         }
         let properties = properties.into_builder();
@@ -294,7 +294,7 @@ impl Output {
     }
 }
 
-/// Sorts each row group where the table asks for it; otherwise batches pass as they are.
+/// Sorts run by run where the table asks for it; otherwise batches pass as they are.
 #[derive(Clone)]
 struct SortOrder {
     columns: Vec<usize>,
@@ -322,7 +322,7 @@ impl SortOrder {
         if self.columns.is_empty() {
             return Ok(Some(batch));
         }
-        let missing = ROW_GROUP_ROWS - self.waiting_rows;
+        let missing = SORTED_RUN_ROWS - self.waiting_rows;
         let over = (batch.num_rows() > missing).then(|| {
             let over = batch.slice(missing, batch.num_rows() - missing);
             batch = batch.slice(0, missing);
@@ -330,7 +330,7 @@ impl SortOrder {
         });
         self.waiting_rows += batch.num_rows();
         self.waiting.push(batch);
-        if self.waiting_rows < ROW_GROUP_ROWS {
+        if self.waiting_rows < SORTED_RUN_ROWS {
             return Ok(None);
         }
         let sorted = self.rest()?;

@@ -61,7 +61,7 @@ pub use self::offsets::OffsetRange;
 pub use self::operation::{ChangeOutcome, CommitNote, Resources, Term, WriteOptions};
 pub use self::scan::PRUNED_BY_LOG;
 pub use self::snapshot::{AsOf, TableSnapshot};
-pub(crate) use self::writer::{ROW_GROUP_ROWS, SORT_COLUMNS, file_properties};
+pub(crate) use self::writer::{SORT_COLUMNS, SORTED_RUN_ROWS, file_properties};
 use crate::backoff;
 use crate::catalog::TableName;
 use crate::error::{Error, Result};

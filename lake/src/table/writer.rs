@@ -48,7 +48,9 @@ pub(crate) const SORT_COLUMNS: &str = "lakehouse.sort.columns";
 /// Rows between two looks at the size of the open file.
 const SLICE_ROWS: usize = 65_536;
 /// Large enough to compress well, small enough that a scan can skip some and share out the rest.
-pub(crate) const ROW_GROUP_ROWS: usize = 1 << 20;
+const ROW_GROUP_ROWS: usize = 1 << 20;
+/// Rows that are sorted together, where a table has an order: the groups of a run follow each other.
+pub(crate) const SORTED_RUN_ROWS: usize = 1 << 20;
 /// Batches on their way to the encoder: one is encoded while the next one is read.
 const BATCHES_AHEAD: usize = 2;
 
@@ -283,7 +285,7 @@ impl Encoder {
     /// Writes the rows of a file that wait, where enough do.
     async fn write_waiting(&self, file: &mut OpenFile) -> Result<(), DeltaTableError> {
         let enough = match &file.writer {
-            _ if !self.sort_columns.is_empty() => ROW_GROUP_ROWS,
+            _ if !self.sort_columns.is_empty() => SORTED_RUN_ROWS,
             Some(_) => 1,
             None => SAMPLE_ROWS,
         };
@@ -337,7 +339,7 @@ impl Encoder {
         }
         let mut from = 0;
         while rows.num_rows() - from >= at_least {
-            let group_rows = ROW_GROUP_ROWS.min(rows.num_rows() - from);
+            let group_rows = SORTED_RUN_ROWS.min(rows.num_rows() - from);
             let group = rows.slice(from, group_rows);
             let keys: Vec<SortColumn> = self
                 .sort_columns

@@ -1,24 +1,27 @@
-//! Joins larger than memory.
+//! Queries larger than memory.
 //!
 //! A hash join must hold one side; what does not fit cannot be put aside. A sort-merge join can, at the price of two
-//! sorts. Which one it takes is known only when the memory is exhausted: then, unless a row has been handed out, the
-//! query starts again with sort-merge joins.
+//! sorts; and what is merged needs room for a batch of each run. Whether it comes to that is known only when the memory
+//! is exhausted: then, unless a row has been handed out, the query starts again with sort-merge joins and small batches.
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
+use arrow::array::RecordBatch;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::guard;
 
-/// Runs `plan`, or `logical` planned again without hash joins where these do not fit.
+/// Rows of a batch where memory is short.
+const SMALL_BATCH_ROWS: usize = 2048;
+
+/// Runs `plan`; and `logical`, planned for little memory, if that is exhausted before the first row.
 ///
 /// # Errors
 /// The plan cannot be started.
@@ -28,23 +31,18 @@ pub(super) fn execute(
     plan: Arc<dyn ExecutionPlan>,
     task: Arc<TaskContext>,
 ) -> Result<SendableRecordBatchStream> {
-    let has_hash_join = has_hash_join(&plan)?;
-    let mut rows = guard::execute(plan, Arc::clone(&task))?;
-    if !has_hash_join {
-        return Ok(rows);
-    }
+    let mut rows = guard::execute(plan, task)?;
     let schema = rows.schema();
     let rows = stream::once(async move {
         let first = match rows.next().await {
             Some(Err(error)) if is_exhausted(&error) => {
                 drop(rows);
-                tracing::info!(%error, "a hash join does not fit into memory: merging instead");
-                return again(state, &logical, task).await;
+                tracing::info!(%error, "a query does not fit into memory: starting again");
+                return again(state, &logical).await;
             }
             first => first,
         };
-        let rows = stream::iter(first).chain(rows).boxed();
-        Ok::<_, DataFusionError>(rows)
+        Ok::<_, DataFusionError>(stream::iter(first).chain(rows).boxed())
     });
     let rows = RecordBatchStreamAdapter::new(schema, rows.try_flatten());
     Ok(Box::pin(rows))
@@ -53,24 +51,14 @@ pub(super) fn execute(
 async fn again(
     mut state: SessionState,
     logical: &LogicalPlan,
-    task: Arc<TaskContext>,
-) -> Result<stream::BoxStream<'static, Result<arrow::array::RecordBatch>>> {
+) -> Result<BoxStream<'static, Result<RecordBatch>>> {
     let options = state.config_mut().options_mut();
     options.optimizer.prefer_hash_join = false;
+    let rows = options.execution.batch_size.get().min(SMALL_BATCH_ROWS);
+    options.execution.batch_size = datafusion::config::ConfigNonZeroUsize::try_new(rows)?;
+    options.execution.sort_spill_reservation_bytes /= 2;
     let plan = state.create_physical_plan(logical).await?;
-    Ok(guard::execute(plan, task)?.boxed())
-}
-
-fn has_hash_join(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
-    let mut found = false;
-    plan.apply(|node| {
-        found |= node.is::<HashJoinExec>();
-        Ok(match found {
-            true => TreeNodeRecursion::Stop,
-            false => TreeNodeRecursion::Continue,
-        })
-    })?;
-    Ok(found)
+    Ok(guard::execute(plan, Arc::new(TaskContext::from(&state)))?.boxed())
 }
 
 fn is_exhausted(error: &DataFusionError) -> bool {

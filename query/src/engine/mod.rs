@@ -24,6 +24,7 @@ mod metadata_tables;
 mod metastore;
 mod names;
 mod planner;
+mod pool;
 mod procedures;
 mod reader;
 pub mod registry;

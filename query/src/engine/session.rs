@@ -3,16 +3,18 @@
 //! The only place that constructs a `SessionContext`.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::catalog::LakeCatalogList;
 use super::planner;
+use super::pool::SharedPool;
 use crate::config::QueryConfig;
 use crate::presto::functions::Library;
 use crate::{Error, Result};
@@ -104,6 +106,8 @@ impl SessionSettings {
 /// the memory limit.
 const BROADCAST_BYTES: usize = 256 << 20;
 const BROADCAST_ROWS: usize = 10_000_000;
+/// How many that hold the most memory are named when it is exhausted.
+const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 /// The least part of the memory limit that one sort may keep for merging.
 const SORT_RESERVATION_SHARE: usize = 32;
 
@@ -195,7 +199,10 @@ fn build_runtime(config: &QueryConfig) -> Result<Arc<RuntimeEnv>> {
         .with_mode(mode)
         .with_max_temp_directory_size(config.spill_limit_bytes);
     RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(config.memory_limit_bytes)))
+        .with_memory_pool(Arc::new(TrackConsumersPool::new(
+            SharedPool::new(config.memory_limit_bytes),
+            CONSUMERS_NAMED,
+        )))
         .with_disk_manager_builder(spill)
         .build_arc()
         .map_err(|error| Error::Internal {
