@@ -247,14 +247,13 @@ impl QueryEngine {
                 .clone()
                 .unwrap_or_else(|| CATALOG.to_owned()),
             schema: session.schema.clone(),
-            time_zone: session.effective_time_zone().to_owned(),
         };
         shapes::reshape(&mut statement, subqueries)?;
         table_functions::rewrite(&mut statement, session)?;
         hidden::mark(&mut statement);
         let labels = labels::take(&mut statement, &source.quoted);
         rewrite::functions(&mut statement, &facts)?;
-        typing::rewrite(&mut statement, &facts.time_zone);
+        typing::rewrite(&mut statement, session.effective_time_zone());
         Ok(Parsed { statement, labels })
     }
 
@@ -376,8 +375,8 @@ impl QueryEngine {
         context: &SessionContext,
         statement: ParsedStatement,
     ) -> Result<StatementResult> {
-        let plan = context
-            .state()
+        let state = context.state();
+        let plan = state
             .statement_to_plan(statement)
             .await
             .map_err(plan_error)?;
@@ -388,9 +387,9 @@ impl QueryEngine {
         let task = Arc::new(frame.task_ctx());
         let logical = frame.logical_plan().clone();
         let plan = frame.create_physical_plan().await.map_err(plan_error)?;
-        let rows = memory::execute(context.state(), logical, plan, task).map_err(plan_error)?;
         // The catalog list holds the pinned tables; they are in use until the last row is read.
-        let pins = Arc::clone(context.state().catalog_list());
+        let pins = Arc::clone(state.catalog_list());
+        let rows = memory::execute(state, logical, plan, task).map_err(plan_error)?;
         let schema = rows.schema();
         let rows = rows.inspect(move |_| {
             let _ = &pins;

@@ -19,6 +19,7 @@ pub(super) fn rewritten(name: &str, function: &Function) -> Result<Option<Expr>>
         "listagg" => listagg(function).map(Some),
         "reduce_agg" => reduce_agg(function).map(Some),
         "if" => conditional(function).map(Some),
+        "normalize" => Ok(normalize(function)),
         "map" => Ok(Some(Expr::Function(Function {
             name: ObjectName::from(vec![Ident::with_quote('"', MAP)]),
             ..function.clone()
@@ -79,6 +80,20 @@ pub(super) fn special_form(expr: &Expr) -> Option<Expr> {
         over: None,
         within_group: Vec::new(),
     }))
+}
+
+/// `normalize(text, NFD)`: the form is a word.
+fn normalize(function: &Function) -> Option<Expr> {
+    let mut function = function.clone();
+    if let FunctionArguments::List(list) = &mut function.args
+        && let [_, form] = list.args.as_mut_slice()
+        && let Some(Expr::Identifier(word)) = plain(form)
+        && word.value.starts_with("NF")
+    {
+        *form = argument(text(&word.value));
+        return Some(Expr::Function(function));
+    }
+    None
 }
 
 /// `if(condition, yes, no)`.

@@ -5,6 +5,7 @@ pub mod dialect;
 pub mod error;
 pub mod functions;
 pub mod labels;
+pub mod numbers;
 pub mod rewrite;
 pub mod shapes;
 pub mod split;

@@ -5,14 +5,10 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, Statement,
-    visit_expressions_mut,
+    Expr, Function, FunctionArguments, ObjectNamePart, Statement, Value, visit_expressions_mut,
 };
-use datafusion::sql::sqlparser::parser::Parser;
 
-use super::dialect::TrinoDialect;
-use super::tokens;
-use crate::{Error, Result};
+use crate::Result;
 
 /// What functions without arguments tell of the session.
 #[derive(Debug, Clone, Default)]
@@ -23,8 +19,6 @@ pub struct SessionFacts {
     pub catalog: String,
     /// `current_schema`.
     pub schema: Option<String>,
-    /// `current_timezone()`.
-    pub time_zone: String,
 }
 
 /// The Trino version whose SQL and protocol are spoken, which `version()` says.
@@ -63,64 +57,36 @@ fn replacement(function: &Function, facts: &SessionFacts) -> Result<Option<Expr>
     if let Some(call) = super::calls::rewritten(&name, function)? {
         return Ok(Some(call));
     }
-    let Some(args) = plain_arguments(function) else {
+    let is_empty = match &function.args {
+        FunctionArguments::None => true,
+        FunctionArguments::Subquery(_) => false,
+        FunctionArguments::List(list) => list.args.is_empty(),
+    };
+    if !is_empty {
         return Ok(None);
-    };
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
-    let text = match (name.as_str(), args.as_slice()) {
-        // The parser takes these for functions; here they are names of columns.
-        ("session_user" | "user", []) if is_bare(function) => {
-            return Ok(Some(Expr::Identifier(ident.clone())));
-        }
-        ("current_user", []) => literal(&facts.user),
-        ("current_catalog", []) => literal(&facts.catalog),
-        ("current_schema", []) => facts
-            .schema
-            .as_deref()
-            .map_or_else(|| "NULL".to_owned(), literal),
-        ("normalize", [value, form]) if form.starts_with("NF") => {
-            format!("normalize({value}, {})", literal(form))
-        }
-        _ => return Ok(None),
-    };
-    parse(&text).map(Some)
-}
-
-fn is_bare(function: &Function) -> bool {
-    matches!(function.args, FunctionArguments::None)
-}
-
-/// Returns the arguments as text if none is named, a wildcard or behind DISTINCT.
-fn plain_arguments(function: &Function) -> Option<Vec<String>> {
-    match &function.args {
-        FunctionArguments::None => Some(Vec::new()),
-        FunctionArguments::Subquery(_) => None,
-        FunctionArguments::List(list) => {
-            if list.duplicate_treatment.is_some() || !list.clauses.is_empty() {
-                return None;
-            }
-            let texts = list.args.iter().map(|arg| match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.to_string()),
-                _ => None,
-            });
-            texts.collect()
-        }
     }
-}
-
-fn parse(text: &str) -> Result<Expr> {
-    Parser::new(&TrinoDialect)
-        .with_tokens_with_locations(tokens::read(text)?.tokens)
-        .parse_expr()
-        .map_err(|error| Error::Internal {
-            message: format!("`{text}` does not parse: {error}"),
-        })
+    let literal = |text: &str| Expr::value(Value::SingleQuotedString(text.to_owned()));
+    Ok(Some(match name.as_str() {
+        // The parser takes these for functions; here they are names of columns.
+        "session_user" | "user" if matches!(function.args, FunctionArguments::None) => {
+            Expr::Identifier(ident.clone())
+        }
+        "current_user" => literal(&facts.user),
+        "current_catalog" => literal(&facts.catalog),
+        "current_schema" => match &facts.schema {
+            Some(schema) => literal(schema),
+            None => Expr::value(Value::Null),
+        },
+        _ => return Ok(None),
+    }))
 }
 
 #[cfg(test)]
 mod tests {
+    use datafusion::sql::sqlparser::parser::Parser;
+
     use super::*;
+    use crate::presto::dialect::TrinoDialect;
 
     fn rewritten(sql: &str) -> String {
         let mut statements = Parser::parse_sql(&TrinoDialect, sql).unwrap();

@@ -7,9 +7,10 @@ use arrow::array::{
     PrimitiveArray, StringArray, StringBuilder,
 };
 use arrow::datatypes::{DataType, FieldRef, Float32Type, Float64Type, Int32Type, Int64Type};
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 
-use crate::presto::error::TrinoFailure;
+use super::shared::internal;
+pub(super) use super::shared::{failure, invalid, out_of_range};
 
 /// Arguments in the types of the chosen overload; a constant has one row.
 pub(super) struct Call {
@@ -20,25 +21,6 @@ pub(super) struct Call {
     pub(super) zone: Arc<str>,
     /// The arguments' fields as they came.
     pub(super) fields: Vec<FieldRef>,
-}
-
-/// Returns an error by its Trino name.
-pub(super) fn failure(name: &'static str, message: impl Into<String>) -> DataFusionError {
-    TrinoFailure::new(name, message).into()
-}
-
-/// Returns the error of a bad argument.
-pub(super) fn invalid(message: impl Into<String>) -> DataFusionError {
-    failure("INVALID_FUNCTION_ARGUMENT", message)
-}
-
-/// Returns the error of a number that does not fit.
-pub(super) fn out_of_range(message: impl Into<String>) -> DataFusionError {
-    failure("NUMERIC_VALUE_OUT_OF_RANGE", message)
-}
-
-fn internal(message: &str) -> DataFusionError {
-    DataFusionError::Internal(message.to_owned())
 }
 
 /// Values of one argument by row.

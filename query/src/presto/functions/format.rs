@@ -10,6 +10,7 @@ use datafusion::error::{DataFusionError, Result};
 use super::call::{Call, Double, Long, Memo, Text, failure, invalid};
 use super::dates::Moments;
 use super::scalar::Entry;
+use crate::presto::numbers::{decimal_text, java_double};
 
 /// The functions of this room.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -24,38 +25,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
     Entry::new("format_number", format_number),
 ];
-
-/// Returns a double as Java writes it: `1.0`, `1.0E10`, `NaN`.
-pub(super) fn java_double(x: f64) -> String {
-    if x.is_nan() {
-        return "NaN".to_owned();
-    }
-    if x.is_infinite() {
-        return if x > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
-    }
-    let size = x.abs();
-    if x == 0.0 || (1e-3..1e7).contains(&size) {
-        return format!("{x:?}");
-    }
-    let text = format!("{x:e}");
-    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let point = if digits.contains('.') { "" } else { ".0" };
-    format!("{digits}{point}E{exponent}")
-}
-
-/// Returns a decimal's digits with its point.
-pub(super) fn decimal_text(value: i128, scale: i8) -> String {
-    let scale = usize::from(scale.unsigned_abs());
-    if scale == 0 {
-        return value.to_string();
-    }
-    let sign = if value < 0 { "-" } else { "" };
-    let digits = format!("{:0width$}", value.unsigned_abs(), width = scale + 1);
-    let (whole, fraction) = digits
-        .split_at_checked(digits.len() - scale)
-        .unwrap_or((&digits, ""));
-    format!("{sign}{whole}.{fraction}")
-}
 
 /// A part of a format.
 enum Part {

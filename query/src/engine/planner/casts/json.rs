@@ -11,9 +11,10 @@ use datafusion::error::Result;
 use serde_json::Value;
 
 use super::super::function::unexpected;
-use super::numbers::{java_double, java_real, no_number};
-use super::text::{self, Writer, scientific};
+use super::numbers::{java_real, no_number};
+use super::text::{self, Writer};
 use super::{cast_array, invalid, rows};
+use crate::presto::numbers::{java_double, scientific};
 use crate::presto::type_parser::{anonymous, is_json};
 use crate::presto::types::{field_type_name, type_name};
 

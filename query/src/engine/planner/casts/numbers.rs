@@ -14,8 +14,8 @@ use datafusion::error::Result;
 
 use super::super::arithmetic::rescale;
 use super::super::function::{failure, unexpected};
-use super::text::{decimal_text, scientific, scientific_real};
 use super::{invalid, rows};
+use crate::presto::numbers::{decimal_text, java_double, scientific, scientific_real};
 use crate::presto::types::{field_type_name, type_name};
 
 pub(super) fn to_number(array: &ArrayRef, from: &Field, to: &Field) -> Result<ArrayRef> {
@@ -293,14 +293,6 @@ fn to_decimal(array: &ArrayRef, name: &str, precision: u8, scale: i8) -> Result<
         }
     };
     Ok(values.with_precision_and_scale(precision, scale)?)
-}
-
-/// Returns a double as Java's `toString` does.
-pub(super) fn java_double(value: f64) -> String {
-    if value == 0.0 || (1e-3..1e7).contains(&value.abs()) {
-        return format!("{value:?}");
-    }
-    scientific(value)
 }
 
 pub(super) fn java_real(value: f32) -> String {

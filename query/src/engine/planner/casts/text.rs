@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::super::arithmetic::interval_nanos;
 use super::super::function::unexpected;
 use super::{invalid, temporal};
+use crate::presto::numbers::{decimal_text, scientific, scientific_real};
 use crate::presto::temporal::{write_day_to_second, write_year_to_month};
 use crate::presto::type_parser::{TextLength, is_uuid, text_length};
 
@@ -134,44 +135,6 @@ pub(super) fn writer<'a>(array: &'a ArrayRef, from: &Field) -> Result<Writer<'a>
         }
         _ => temporal::writer(array)?,
     })
-}
-
-/// Returns a number as Presto's cast to varchar writes it: always with an exponent.
-pub(super) fn scientific(value: f64) -> String {
-    exponent_text(value, &format!("{value:E}"))
-}
-
-pub(super) fn scientific_real(value: f32) -> String {
-    exponent_text(f64::from(value), &format!("{value:E}"))
-}
-
-fn exponent_text(value: f64, text: &str) -> String {
-    if value.is_nan() {
-        return "NaN".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
-    }
-    match text.split_once('E') {
-        Some((mantissa, exponent)) if value != 0.0 && !mantissa.contains('.') => {
-            format!("{mantissa}.0E{exponent}")
-        }
-        _ => text.to_owned(),
-    }
-}
-
-/// Returns the number with all digits of its scale.
-pub(super) fn decimal_text(value: i128, scale: i8) -> String {
-    let scale = usize::try_from(scale).unwrap_or(0);
-    let sign = if value < 0 { "-" } else { "" };
-    let digits = format!("{:0>width$}", value.unsigned_abs(), width = scale + 1);
-    let (whole, fraction) = digits
-        .split_at_checked(digits.len() - scale)
-        .unwrap_or((&digits, ""));
-    if fraction.is_empty() {
-        return format!("{sign}{whole}");
-    }
-    format!("{sign}{whole}.{fraction}")
 }
 
 pub(super) fn to_binary(array: &ArrayRef, to: &Field) -> Result<ArrayRef> {

@@ -10,9 +10,8 @@ use datafusion::logical_expr::Accumulator;
 use super::distinct::{columns_of_rows, row_type, rows_as_scalar};
 use super::function::{Aggregate, Inputs};
 use super::sum::primitives;
-use crate::presto::functions::shared::{
-    Lists, double_text, internal, invalid, list_of, normal, unexpected,
-};
+use crate::presto::functions::shared::{Lists, internal, invalid, list_of, normal, unexpected};
+use crate::presto::numbers::java_double;
 
 pub(super) fn definition() -> Aggregate {
     Aggregate {
@@ -198,7 +197,7 @@ impl Accumulator for Percentiles {
             if weight < 1.0 {
                 return Err(invalid(format!(
                     "weight must be >= 1, was {}",
-                    double_text(weight)
+                    java_double(weight)
                 )));
             }
             self.values.push((values.value(row), weight));

@@ -16,7 +16,8 @@ use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use super::counts::bigint;
 use super::function::{Aggregate, only};
 use super::sum::primitives;
-use crate::presto::functions::shared::{double_text, internal, invalid, normal, unexpected};
+use crate::presto::functions::shared::{internal, invalid, normal, unexpected};
+use crate::presto::numbers::java_double;
 
 pub(super) fn definitions() -> Vec<Aggregate> {
     vec![
@@ -110,7 +111,7 @@ fn check_errors(errors: &ArrayRef) -> Result<()> {
     {
         Some(error) => Err(invalid(format!(
             "Max standard error must be in [0.0040625, 0.26]: {}",
-            double_text(error)
+            java_double(error)
         ))),
         None => Ok(()),
     }

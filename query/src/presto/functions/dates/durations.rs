@@ -8,6 +8,7 @@ use arrow::datatypes::IntervalMonthDayNanoType;
 use datafusion::error::Result;
 
 use crate::presto::functions::call::{Call, Double, Text, invalid};
+use crate::presto::numbers::java_double;
 
 /// Returns the milliseconds of an interval of days to seconds.
 pub(super) fn interval_millis(array: &ArrayRef, row: usize) -> Option<i64> {
@@ -72,7 +73,7 @@ pub(super) fn human_readable_seconds(call: &Call) -> Result<ArrayRef> {
         if !seconds.is_finite() {
             return Err(invalid(format!(
                 "Invalid argument found: {}",
-                super::super::format::java_double(seconds)
+                java_double(seconds)
             )));
         }
         let mut rest = seconds.abs().round() as i64;

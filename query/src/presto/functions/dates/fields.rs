@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array};
-use arrow::datatypes::{DataType, Int32Type, IntervalYearMonthType};
-use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, Timelike};
+use arrow::datatypes::{DataType, IntervalYearMonthType};
+use chrono::{Datelike, Days, Months, NaiveDateTime, Timelike};
 use datafusion::error::Result;
 
 use super::durations::interval_millis;
 use super::moments::{Moments, overflow};
 use crate::presto::functions::call::{Call, Text, failure};
+use crate::presto::temporal::{days_of, parse_date};
 
 fn field(call: &Call, part: fn(NaiveDateTime) -> i64) -> Result<ArrayRef> {
     let moments = Moments::of(call, 0)?;
@@ -113,12 +114,9 @@ pub(super) fn millisecond(call: &Call) -> Result<ArrayRef> {
     field(call, |time| i64::from(time.nanosecond() / 1_000_000))
 }
 
-fn dates(call: &Call, day: impl Fn(usize) -> Result<Option<NaiveDate>>) -> Result<ArrayRef> {
-    let days: Result<arrow::array::PrimitiveArray<Int32Type>> = (0..call.rows)
-        .map(|row| Ok(day(row)?.map(|day| day.to_epoch_days())))
-        .collect();
-    let days: Date32Array = days?.reinterpret_cast();
-    Ok(Arc::new(days))
+fn dates(call: &Call, day: impl Fn(usize) -> Result<Option<i32>>) -> Result<ArrayRef> {
+    let days: Result<Date32Array> = (0..call.rows).map(day).collect();
+    Ok(Arc::new(days?))
 }
 
 pub(super) fn last_day_of_month(call: &Call) -> Result<ArrayRef> {
@@ -132,7 +130,7 @@ pub(super) fn last_day_of_month(call: &Call) -> Result<ArrayRef> {
             .with_day(1)
             .and_then(|first| first.checked_add_months(Months::new(1)));
         let last = next.and_then(|next| next.checked_sub_days(Days::new(1)));
-        last.map(Some).ok_or_else(overflow)
+        last.map(days_of).map(Some).ok_or_else(overflow)
     })
 }
 
@@ -152,24 +150,6 @@ pub(super) fn date(call: &Call) -> Result<ArrayRef> {
     }
     let moments = Moments::of(call, 0)?;
     dates(call, |row| {
-        Ok(moments.local(row)?.map(|local| local.date()))
+        Ok(moments.local(row)?.map(|local| days_of(local.date())))
     })
-}
-
-fn parse_date(text: &str) -> Option<NaiveDate> {
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let mut parts = digits.split('-');
-    let mut number = || {
-        let part = parts.next()?;
-        let is_number = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        is_number.then(|| part.parse::<u32>().ok()).flatten()
-    };
-    let (year, month, day) = (number()?, number()?, number()?);
-    if parts.next().is_some() {
-        return None;
-    }
-    NaiveDate::from_ymd_opt(i32::try_from(year).ok()? * sign, month, day)
 }

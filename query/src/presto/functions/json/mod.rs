@@ -11,9 +11,9 @@ use datafusion::error::Result;
 
 use self::scan::{Order, Scanner, Sort, canonical, elements, members, quote, unquoted};
 use super::call::{Call, Double, Flag, Long, Memo, Text, failure, invalid};
-use super::format::{decimal_text, java_double};
 use super::kinds::Kind;
 use super::scalar::Entry;
+use crate::presto::numbers::{decimal_text, java_double};
 
 /// The functions of this room.
 pub(super) const ENTRIES: &[Entry] = &[

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::presto::functions::format::java_double;
+use crate::presto::numbers::java_double;
 
 /// How deep values may lie in one another.
 const DEEPEST: usize = 1_000;

@@ -16,7 +16,7 @@ pub(super) use self::lists::{Lists, Picker, build_map, map_parts};
 pub(super) use self::rows::{Comparable, nan_flags};
 #[cfg(test)]
 pub(super) use self::testing::check;
-pub(super) use self::text::{double_text, texts};
+pub(super) use self::text::texts;
 pub(super) use self::types::{
     common_type, key_value, list_of, map_of, map_types, normal, same_lists, unexpected,
 };
@@ -25,14 +25,19 @@ use datafusion::error::DataFusionError;
 
 use crate::presto::error::TrinoFailure;
 
+/// Returns an error by its Trino name.
+pub(super) fn failure(name: &'static str, message: impl Into<String>) -> DataFusionError {
+    TrinoFailure::new(name, message).into()
+}
+
 /// Returns the error of an argument that the function does not take.
 pub(super) fn invalid(message: impl Into<String>) -> DataFusionError {
-    TrinoFailure::new("INVALID_FUNCTION_ARGUMENT", message).into()
+    failure("INVALID_FUNCTION_ARGUMENT", message)
 }
 
 /// Returns the error of a number that its type cannot hold.
 pub(super) fn out_of_range(message: impl Into<String>) -> DataFusionError {
-    TrinoFailure::new("NUMERIC_VALUE_OUT_OF_RANGE", message).into()
+    failure("NUMERIC_VALUE_OUT_OF_RANGE", message)
 }
 
 /// Returns an error of ours.

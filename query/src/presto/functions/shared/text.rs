@@ -5,18 +5,20 @@ use arrow::datatypes::{DataType, Float32Type, Float64Type, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::error::Result;
 
+use crate::presto::numbers::{scientific, scientific_real};
+
 /// Returns each value as text.
 pub(in crate::presto::functions) fn texts(values: &ArrayRef) -> Result<Vec<Option<String>>> {
     match values.data_type() {
         DataType::Float64 => Ok(values
             .as_primitive::<Float64Type>()
             .iter()
-            .map(|value| value.map(|value| exponent_text(&format!("{value:E}"))))
+            .map(|value| value.map(scientific))
             .collect()),
         DataType::Float32 => Ok(values
             .as_primitive::<Float32Type>()
             .iter()
-            .map(|value| value.map(|value| exponent_text(&format!("{value:E}"))))
+            .map(|value| value.map(scientific_real))
             .collect()),
         other => {
             let (plain, zoned) = match other {
@@ -40,33 +42,5 @@ pub(in crate::presto::functions) fn texts(values: &ArrayRef) -> Result<Vec<Optio
                 (0..values.len()).map(|row| text(row).transpose()).collect();
             Ok(texts?)
         }
-    }
-}
-
-/// Returns a double as text.
-pub(in crate::presto::functions) fn double_text(value: f64) -> String {
-    let plain = value.abs() >= 1e-3 && value.abs() < 1e7 || value == 0.0;
-    if plain {
-        let text = value.to_string();
-        return if text.contains('.') {
-            text
-        } else {
-            text + ".0"
-        };
-    }
-    exponent_text(&format!("{value:E}"))
-}
-
-/// Gives the mantissa its fraction, and the values without digits Presto's names.
-fn exponent_text(text: &str) -> String {
-    match text {
-        "inf" => "Infinity".to_owned(),
-        "-inf" => "-Infinity".to_owned(),
-        text => match text.split_once('E') {
-            Some((mantissa, exponent)) if !mantissa.contains('.') => {
-                format!("{mantissa}.0E{exponent}")
-            }
-            _ => text.to_owned(),
-        },
     }
 }

@@ -1,0 +1,52 @@
+//! Numbers as text.
+
+/// Returns a double as Java's `toString` does: `1.0`, `1.0E10`, `NaN`.
+#[must_use]
+pub fn java_double(value: f64) -> String {
+    if value == 0.0 || (1e-3..1e7).contains(&value.abs()) {
+        return format!("{value:?}");
+    }
+    scientific(value)
+}
+
+/// Returns a number as Presto's cast to varchar writes it: always with an exponent.
+#[must_use]
+pub fn scientific(value: f64) -> String {
+    exponent_text(value, &format!("{value:E}"))
+}
+
+/// As [`scientific`], with the digits of a real.
+#[must_use]
+pub fn scientific_real(value: f32) -> String {
+    exponent_text(f64::from(value), &format!("{value:E}"))
+}
+
+fn exponent_text(value: f64, text: &str) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
+    match text.split_once('E') {
+        Some((mantissa, exponent)) if value != 0.0 && !mantissa.contains('.') => {
+            format!("{mantissa}.0E{exponent}")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// Returns a decimal's digits with its point.
+#[must_use]
+pub fn decimal_text(value: i128, scale: i8) -> String {
+    let scale = usize::try_from(scale).unwrap_or(0);
+    if scale == 0 {
+        return value.to_string();
+    }
+    let sign = if value < 0 { "-" } else { "" };
+    let digits = format!("{:0>width$}", value.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits
+        .split_at_checked(digits.len() - scale)
+        .unwrap_or((&digits, ""));
+    format!("{sign}{whole}.{fraction}")
+}
