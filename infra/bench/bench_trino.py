@@ -5,6 +5,7 @@
   infra/bench/bench_trino.py clients     200 clients at once, errors (stated: none)
   infra/bench/bench_trino.py download    5 million rows x 8 columns with the Python client, in pages and in segments:
                                          rows/s, and the server's share of the CPU time (stated: 30 % at most)
+  infra/bench/bench_trino.py cancel      from DELETE until the server is idle, in steps of 30 ms, medians of five (stated: 100 ms)
 
 Needs `cargo build --release` first, and `pip install trino`. LAKEHOUSE_BIN names another binary; --url a running house
 (without the server's CPU share).
@@ -13,6 +14,7 @@ import argparse
 import http.client
 import json
 import os
+import random
 import resource
 import statistics
 import sys
@@ -144,15 +146,62 @@ def download(address, process):
             sys.exit("rows are missing")
 
 
+def cancel(address, process):
+    if process is None:
+        sys.exit("`cancel` watches the CPU time of the server: not with --url")
+    big, bigger = numbers(5), numbers(7)
+    works = {
+        "nested loop without a match": f"SELECT count(*) FROM {big} l JOIN {big} r ON l.n * r.n % 1000003 = 1000004",
+        "aggregation of a cross join": f"SELECT sum(l.n * r.n % 7) FROM {big} l CROSS JOIN {big} r",
+        "hash join with many matches": f"SELECT count(*) FROM {big} l JOIN {big} r ON l.n % 10 = r.n % 10 AND l.n + r.n < 0",
+        "sort": f"SELECT n FROM {bigger} ORDER BY n * 7919 % 1000003, n",
+        "many groups": f"SELECT n * 7919 % 10000019 AS k, count(*) FROM {bigger} GROUP BY 1",
+        "window": f"SELECT max(r) FROM (SELECT sum(n) OVER (PARTITION BY n % 10 ORDER BY n) AS r FROM {bigger})",
+    }
+    for name, sql in works.items():
+        times = sorted(stopped_after(Client(address).connection, sql, process) for _ in range(5))
+        print(f"{name}: median {times[2] * 1e3:.0f} ms, longest {times[4] * 1e3:.0f} ms")
+
+
+def stopped_after(connection, sql, process):
+    """Starts a query, cancels it at work, and returns the seconds until the server is idle."""
+    def request(method, uri, body=None):
+        connection.request(method, urllib.parse.urlparse(uri).path, body, {"X-Trino-User": "bench"})
+        text = connection.getresponse().read()
+        return json.loads(text) if text else None
+
+    page = request("POST", "/v1/statement", sql)
+    while "/queued/" in page["nextUri"]:
+        page = request("GET", page["nextUri"])
+    # Somewhere in it, not always at the same place.
+    time.sleep(0.15 + 0.1 * random.random())
+    before = cpu_of(process)
+    time.sleep(0.1)
+    if cpu_of(process) - before < 0.05:
+        sys.exit(f"not at work when it is cancelled: {sql}")
+    started = time.monotonic()
+    request("DELETE", page["nextUri"])
+    # The house itself uses a little all the time: it is idle when it uses less than half a core.
+    idle, used = time.monotonic(), cpu_of(process)
+    while True:
+        time.sleep(0.03)
+        now, using = time.monotonic(), cpu_of(process)
+        if using - used < 0.5 * (now - idle):
+            return idle - started
+        idle, used = now, using
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["latency", "clients", "download"])
+    parser.add_argument("what", choices=["latency", "clients", "download", "cancel"])
     parser.add_argument("--url", help="a running house")
     arguments = parser.parse_args()
-    work = {"latency": latency, "clients": clients, "download": download}[arguments.what]
+    work = {"latency": latency, "clients": clients, "download": download, "cancel": cancel}[arguments.what]
     if arguments.url:
         return work(urllib.parse.urlparse(arguments.url).netloc, None)
-    house = bench.House()
+    # Without the stream of flights and the model's training, which take CPU time of their own.
+    house = bench.House("--no-replay")
+    house.wait_for_full_model()
     try:
         work(house.address, house.process)
     finally:

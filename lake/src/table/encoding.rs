@@ -3,9 +3,10 @@
 //! A dictionary is the right choice for text and for numbers of few values in any order, but it
 //! hashes each value: for numbers in long runs (dates, partition-like columns) and for clocks it
 //! costs two to three times the CPU of plain or delta-packed values and saves nothing once these
-//! are compressed. A sample of the rows is encoded each way, and the smallest wins; where that
-//! makes no difference that anybody would notice, the cheapest. What packing has made dense is not
-//! compressed in vain.
+//! are compressed. Keys and prices outgrow it: what it has no room for is stored plain, where
+//! delta packing would leave a third, and nothing to decompress whenever it is read. A sample of
+//! the rows is encoded each way, and the smallest wins; where that makes no difference that
+//! anybody would notice, the cheapest. What packing has made dense is not compressed in vain.
 
 use std::sync::Arc;
 
@@ -24,6 +25,9 @@ pub(crate) const SAMPLE_ROWS: usize = 16_384;
 const NOTICEABLE: f64 = 0.01;
 /// What a dictionary must save of all columns: it costs two to three times the others.
 const WORTH_HASHING: f64 = 0.03;
+/// A dictionary to which the second half of the sample adds a value for more than this share of its
+/// rows outgrows its page.
+const OUTGROWN: f64 = 0.25;
 /// Compression that leaves more than this share of a column is not worth its time, twice: when the
 /// column is written and whenever it is read.
 const INCOMPRESSIBLE: f64 = 0.93;
@@ -63,11 +67,13 @@ impl Encodings {
             let all = Self::all(&sample, choice);
             sizes.push((choice, all.encoded_sizes(&sample, zstd, value_bytes)?));
         }
+        let outgrown = Self::outgrown(&sample)?;
         let smallest = |column: usize| {
             let of_column = sizes.iter().filter_map(|(_, sizes)| sizes.get(column));
             of_column.copied().fold(f64::INFINITY, f64::min)
         };
         let total: f64 = (0..sample.num_columns()).map(smallest).sum();
+        let noticeable = NOTICEABLE * total;
         let mut columns = Vec::new();
         for (index, field) in sample.schema().fields().iter().enumerate() {
             if !is_packed(field.data_type()) {
@@ -81,9 +87,13 @@ impl Encodings {
                 continue;
             };
             let hashless = plain.min(delta);
-            let choice = if dictionary + WORTH_HASHING * total < hashless {
+            let fits = outgrown.get(index) == Some(&false);
+            let choice = if fits && dictionary + WORTH_HASHING * total < hashless {
                 Choice::Dictionary
-            } else if delta + NOTICEABLE * total < plain {
+            } else if delta + noticeable < plain
+                // As small without compression as plain values with it.
+                || (delta > noticeable && delta < plain + noticeable)
+            {
                 Choice::Delta
             } else {
                 Choice::Plain
@@ -108,6 +118,22 @@ impl Encodings {
             }
         }
         Ok(Some(chosen))
+    }
+
+    /// Returns for each column whether a row group's dictionary has no room for its values.
+    fn outgrown(sample: &RecordBatch) -> Result<Vec<bool>, ParquetError> {
+        let half = sample.num_rows() / 2;
+        let all = Self::all(sample, Choice::Dictionary);
+        let dictionaries = |rows: &RecordBatch| {
+            all.encoded_sizes(rows, Compression::UNCOMPRESSED, dictionary_bytes)
+        };
+        let first = dictionaries(&sample.slice(0, half))?;
+        let whole = dictionaries(sample)?;
+        let plain = Self::all(sample, Choice::Plain);
+        let plain = plain.encoded_sizes(sample, Compression::UNCOMPRESSED, value_bytes)?;
+        let grown = whole.iter().zip(first).map(|(whole, first)| whole - first);
+        let shares = grown.zip(plain).map(|(grown, plain)| 2.0 * grown / plain);
+        Ok(shares.map(|share| share > OUTGROWN).collect())
     }
 
     /// Returns one choice for all columns that there is one for.
@@ -162,7 +188,7 @@ impl Encodings {
     }
 }
 
-/// Reports whether Parquet stores the type as whole numbers of 32 or 64 bits.
+/// Reports whether Parquet stores the type as whole numbers of 32 or 64 bits, of those that tables have.
 fn is_packed(data_type: &DataType) -> bool {
     matches!(
         data_type,
@@ -172,6 +198,7 @@ fn is_packed(data_type: &DataType) -> bool {
             | DataType::Int64
             | DataType::Date32
             | DataType::Timestamp(_, _)
+            | DataType::Decimal128(..=18, _)
     )
 }
 
@@ -195,10 +222,13 @@ fn column_bytes(
 /// Returns the bytes of a column's values. A dictionary is left out: it is shared by a row group,
 /// which has many times the rows of a sample.
 fn value_bytes(chunk: &ColumnChunkMetaData) -> i64 {
-    let dictionary = chunk
+    chunk.compressed_size() - dictionary_bytes(chunk)
+}
+
+fn dictionary_bytes(chunk: &ColumnChunkMetaData) -> i64 {
+    chunk
         .dictionary_page_offset()
-        .map_or(0, |offset| chunk.data_page_offset() - offset);
-    chunk.compressed_size() - dictionary
+        .map_or(0, |offset| chunk.data_page_offset() - offset)
 }
 
 #[cfg(test)]
@@ -231,6 +261,20 @@ mod tests {
         assert_eq!(choice(scattered), Choice::Dictionary);
         let clock = |row: i32| row * 60 + (row.wrapping_mul(1_103_515_245) >> 8 & 31);
         assert_eq!(choice(clock), Choice::Delta);
+    }
+
+    #[test]
+    fn what_outgrows_a_dictionary_is_packed() {
+        // Numbers below 200,000 in no order, as keys and prices are, and below 2,500, as days.
+        let scattered = |row: i32, below: i64| {
+            let mixed = i64::from(row.wrapping_mul(-1_640_531_527) as u32 ^ (row as u32) << 7);
+            (mixed % below) as i32
+        };
+        assert_eq!(choice(|row| scattered(row, 200_000)), Choice::Delta);
+        assert_eq!(
+            choice(|row| scattered(row, 2_500) * 86_400),
+            Choice::Dictionary
+        );
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //!
 //! Dropping a stream aborts the tasks below it, but a task ends only where it yields. A join that multiplies its
 //! inputs may find work for minutes before it does, with or without rows to hand on. So joins are made to yield after
-//! some batches, and the filter of a join looks whether the rows are still wanted.
+//! some batches, and the filter of a join and the keys of a sort look whether the rows are still wanted.
+
+mod sort;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -29,6 +31,10 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use self::sort::WatchedSort;
+use super::work::QueryWork;
+use super::workers::Workers;
+
 /// Batches that may wait for their reader.
 const WAITING_BATCHES: usize = 2;
 /// How long a filter may keep its worker before it lets other tasks have it.
@@ -45,7 +51,7 @@ pub(super) fn execute(
     execute_shown(plan, context).map(|(_, rows)| rows)
 }
 
-/// As [`execute`], and returns the plan that runs, whose nodes keep what they did.
+/// As [`execute`], and returns the plan that runs, whose nodes keep what they did; it is on the statement's account.
 ///
 /// # Errors
 /// The plan cannot be started.
@@ -55,12 +61,21 @@ pub(super) fn execute_shown(
 ) -> Result<(Arc<dyn ExecutionPlan>, SendableRecordBatchStream)> {
     let stop = Arc::new(AtomicBool::new(false));
     let plan = guarded(plan, &stop)?;
-    let rows = execute_stream(Arc::clone(&plan), context)?;
+    if let Some(work) = context.session_config().get_extension::<QueryWork>() {
+        work.begin(Arc::clone(&plan));
+    }
+    let workers = context.session_config().get_extension::<Workers>();
+    let workers = workers.ok_or_else(|| DataFusionError::Internal("no workers".to_owned()))?;
+    let rows = {
+        // Some operators start tasks of their own at once.
+        let _entered = workers.handle().enter();
+        execute_stream(Arc::clone(&plan), context)?
+    };
     let schema = rows.schema();
     // A task of its own: what works without yielding must not hold up whoever waits for it or cancels it.
     let mut task = RecordBatchReceiverStreamBuilder::new(Arc::clone(&schema), WAITING_BATCHES);
     let batches = task.tx();
-    task.spawn(async move {
+    let work = async move {
         let mut rows = rows;
         while let Some(batch) = rows.next().await {
             if batches.send(batch).await.is_err() {
@@ -68,7 +83,8 @@ pub(super) fn execute_shown(
             }
         }
         Ok(())
-    });
+    };
+    task.spawn_on(work, workers.handle());
     let reader = Reader(stop);
     let rows = task.build().inspect(move |_| {
         let _ = &reader;
@@ -87,6 +103,9 @@ impl Drop for Reader {
 
 fn guarded(plan: Arc<dyn ExecutionPlan>, stop: &Arc<AtomicBool>) -> Result<Arc<dyn ExecutionPlan>> {
     let guarded = plan.transform_up(|node| {
+        if let Some(sort) = WatchedSort::of(&node, stop) {
+            return Ok(Transformed::yes(Arc::new(sort) as Arc<dyn ExecutionPlan>));
+        }
         if !multiplies(node.name()) {
             return Ok(Transformed::no(node));
         }

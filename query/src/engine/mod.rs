@@ -34,6 +34,8 @@ mod statement;
 mod system;
 mod table_functions;
 mod views;
+pub mod work;
+mod workers;
 
 use std::sync::Arc;
 
@@ -181,6 +183,12 @@ impl QueryEngine {
     #[must_use]
     pub fn config(&self) -> &QueryConfig {
         &self.inner.config
+    }
+
+    /// Returns the threads that queries work on.
+    #[cfg(test)]
+    pub(crate) fn workers(&self) -> &workers::Workers {
+        self.inner.sessions.workers()
     }
 
     /// Returns the queries that protocol clients run.

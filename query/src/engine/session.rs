@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -15,6 +16,8 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use super::catalog::LakeCatalogList;
 use super::planner;
 use super::pool::SharedPool;
+use super::work::QueryWork;
+use super::workers::Workers;
 use crate::config::QueryConfig;
 use crate::presto::functions::Library;
 use crate::{Error, Result};
@@ -38,6 +41,8 @@ pub struct SessionSettings {
     pub prepared: BTreeMap<String, String>,
     /// The open transaction; writes are refused inside it, because a rollback could not undo them.
     pub transaction: Option<String>,
+    /// What the statement that runs in the session has used; each statement of the registry has its own.
+    pub work: Arc<QueryWork>,
 }
 
 /// A change to the session that a statement made.
@@ -115,6 +120,7 @@ const SORT_RESERVATION_SHARE: usize = 32;
 #[derive(Debug)]
 pub(super) struct SessionFactory {
     base: SessionState,
+    workers: Arc<Workers>,
     library: Library,
 }
 
@@ -144,6 +150,7 @@ impl SessionFactory {
         if config.target_partitions > 0 {
             session = session.with_target_partitions(config.target_partitions);
         }
+        let workers = Arc::new(Workers::start(config.target_partitions)?);
         let builder = SessionStateBuilder::new()
             .with_config(session)
             .with_runtime_env(runtime)
@@ -151,6 +158,7 @@ impl SessionFactory {
         let base = planner::install(builder).build();
         Ok(Self {
             base,
+            workers,
             library: Library::new(),
         })
     }
@@ -162,7 +170,16 @@ impl SessionFactory {
         settings: &SessionSettings,
         catalogs: LakeCatalogList,
     ) -> Result<SessionContext> {
-        let mut config = self.base.config().clone();
+        let work = Arc::clone(&settings.work);
+        let runtime = self.base.runtime_env();
+        let memory = work.account(Arc::clone(&runtime.memory_pool));
+        let runtime = RuntimeEnvBuilder::from_runtime_env(runtime).with_memory_pool(memory);
+        let mut config = self
+            .base
+            .config()
+            .clone()
+            .with_extension(work)
+            .with_extension(Arc::clone(&self.workers));
         let options = config.options_mut();
         options.catalog.default_catalog = settings
             .catalog
@@ -177,10 +194,16 @@ impl SessionFactory {
         // those, so they come last.
         let mut state = SessionStateBuilder::new_from_existing(self.base.clone())
             .with_config(config)
+            .with_runtime_env(runtime.build_arc().map_err(runtime_error)?)
             .with_catalog_list(Arc::new(catalogs))
             .build();
         self.library.register(&mut state)?;
         Ok(SessionContext::new_with_state(state))
+    }
+
+    #[cfg(test)]
+    pub(super) fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// Returns the state that table scans take their Parquet settings from.
@@ -205,7 +228,11 @@ fn build_runtime(config: &QueryConfig) -> Result<Arc<RuntimeEnv>> {
         )))
         .with_disk_manager_builder(spill)
         .build_arc()
-        .map_err(|error| Error::Internal {
-            message: format!("cannot build the runtime: {error}"),
-        })
+        .map_err(runtime_error)
+}
+
+fn runtime_error(error: DataFusionError) -> Error {
+    Error::Internal {
+        message: format!("cannot build the runtime: {error}"),
+    }
 }

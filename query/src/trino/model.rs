@@ -96,6 +96,7 @@ impl<'a> Document<'a> {
 
 fn stats(stats: &QueryStats) -> Value {
     let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let work = &stats.work;
     let is_queued = stats.state == QueryState::Queued;
     let is_done = stats.state.is_done();
     let running = !is_queued && !is_done;
@@ -119,12 +120,12 @@ fn stats(stats: &QueryStats) -> Value {
         "finishingTimeMillis": 0,
         "physicalInputTimeMillis": 0,
         "internalNetworkInputBytes": 0,
-        "processedRows": stats.rows,
-        "processedBytes": stats.bytes,
-        "physicalInputBytes": 0,
+        "processedRows": work.rows_read,
+        "processedBytes": work.bytes_read,
+        "physicalInputBytes": work.bytes_read,
         "physicalWrittenBytes": 0,
-        "peakMemoryBytes": 0,
-        "spilledBytes": 0,
+        "peakMemoryBytes": work.peak_memory_bytes,
+        "spilledBytes": work.spilled_bytes,
         "rootStage": Value::Null,
     })
 }

@@ -91,6 +91,7 @@ pub(super) async fn kill_query(
 
 fn describe(query: &QuerySummary, base: &str) -> Value {
     let error = query.error();
+    let work = &query.stats.work;
     json!({
         "queryId": query.id.as_str(),
         "self": format!("{base}/v1/query/{}", query.id),
@@ -105,6 +106,11 @@ fn describe(query: &QuerySummary, base: &str) -> Value {
             "elapsedTime": format!("{:.2}s", query.stats.elapsed.as_secs_f64()),
             "queuedTime": format!("{:.2}s", query.stats.queued.as_secs_f64()),
             "planningTime": format!("{:.2}s", query.stats.planning.as_secs_f64()),
+            "physicalInputPositions": work.rows_read,
+            "physicalInputDataSize": format!("{}B", work.bytes_read),
+            "totalMemoryReservation": format!("{}B", work.memory_bytes),
+            "peakTotalMemoryReservation": format!("{}B", work.peak_memory_bytes),
+            "spilledDataSize": format!("{}B", work.spilled_bytes),
             "outputPositions": query.stats.rows,
             "outputDataSize": format!("{}B", query.stats.bytes),
         },

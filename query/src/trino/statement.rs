@@ -18,6 +18,7 @@ use super::model::{self, Document, TypeStyle};
 use super::pages::PlainPages;
 use super::spool::{Encoding, SpooledPages};
 use crate::Error;
+use crate::engine::work::Totals;
 use crate::presto::error::TrinoFailure;
 use crate::registry::{
     PageLookup, PageWriter, QueryId, QueryState, QueryStats, Refusal, RunningQuery,
@@ -208,6 +209,7 @@ fn refuse(door: &Door, base: &str, name: &'static str, message: String) -> Respo
         planning: Duration::ZERO,
         rows: 0,
         bytes: 0,
+        work: Totals::default(),
     };
     answer(Document {
         error: Some(&error),

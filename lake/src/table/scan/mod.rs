@@ -8,6 +8,7 @@
 //! filters and statistics from the source. What that node is for, deletion vectors and mapped
 //! columns, is left to it.
 
+mod parts;
 mod statistics;
 
 use std::collections::HashMap;
@@ -220,7 +221,7 @@ impl TableProvider for DeltaScan {
         let store_url = store_url(&self.snapshot)?;
         state
             .runtime_env()
-            .register_object_store(store_url.as_ref(), store);
+            .register_object_store(store_url.as_ref(), Arc::clone(&store));
         let table_schema = TableSchema::builder(Arc::new(Schema::new(self.file_fields.clone())))
             .with_table_partition_cols(self.partition_fields.clone())
             .build();
@@ -242,7 +243,8 @@ impl TableProvider for DeltaScan {
             .cloned()
             .collect();
         let statistics = known.of_files(wanted.as_deref(), &fields);
-        let groups = FileGroup::new(files).split_files(state.config().target_partitions());
+        let parts = parts::split(files, state, store.as_ref()).await;
+        let groups = FileGroup::new(parts).split_files(state.config().target_partitions());
         let config = FileScanConfigBuilder::new(store_url, source)
             .with_file_groups(groups)
             .with_statistics(statistics)

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use arrow::array::{Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::Field;
+use arrow::array::{AsArray as _, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{Field, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::common::stats::Precision;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
@@ -85,6 +85,51 @@ async fn absent_partition_values_and_later_columns_are_null() {
         .unwrap();
     assert_eq!(rows(&table).await, ["1||", "2|b|"]);
     assert_eq!(scanned(&table, &[col("name").is_null()]).await, (1, 1));
+}
+
+#[tokio::test]
+async fn a_long_file_is_read_in_parts() {
+    let lake = new_lake("memory://").await;
+    let table = events_table(&lake, &[], 0..200_000).await;
+    let state = session();
+    let provider = provider(&table, &state).await;
+    for filters in [
+        vec![],
+        vec![col("id").gt_eq(lit(199_000_i64)), col("name").is_not_null()],
+    ] {
+        let plan = provider.scan(state.as_ref(), None, &filters, None);
+        let plan = plan.await.unwrap();
+        let text = displayable(plan.as_ref()).indent(true).to_string();
+        assert!(text.matches(".parquet").count() > 2, "{text}");
+        let batches = collect(plan, state.task_ctx()).await.unwrap();
+        let mut ids: Vec<i64> = Vec::new();
+        for batch in &batches {
+            ids.extend(batch.column(0).as_primitive::<Int64Type>().values());
+        }
+        ids.sort_unstable();
+        let read = if filters.is_empty() { 0 } else { 199_000 };
+        ids.retain(|id| *id >= read);
+        assert_eq!(ids, (read..200_000).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn nulls_of_a_whole_file_are_not_those_of_its_parts() {
+    let lake = new_lake("memory://").await;
+    let table = lake
+        .create_table(definition("events", events_schema()))
+        .await
+        .unwrap();
+    // As many nulls as a part has rows, all of them in the first.
+    let rows: i64 = 2 * 24_576 * 4;
+    let names: StringArray = (0..rows)
+        .map(|id| (id >= 2 * 24_576).then_some("x"))
+        .collect();
+    let ids = Int64Array::from_iter_values(0..rows);
+    let batch = RecordBatch::try_new(events_schema(), vec![Arc::new(ids), Arc::new(names)]);
+    append(&table, batch.unwrap()).await;
+    let (_, named) = scanned(&table, &[col("name").is_not_null()]).await;
+    assert!(named as i64 >= rows - 2 * 24_576, "{named}");
 }
 
 #[tokio::test]

@@ -141,7 +141,7 @@ fn pruning(value: &MetricValue) -> Option<String> {
     let all = pruned + pruning_metrics.matched();
     let what = match name.as_ref() {
         lake::PRUNED_BY_LOG => "files by the log",
-        "files_ranges_pruned_statistics" => "files",
+        "files_ranges_pruned_statistics" => "parts of files",
         "row_groups_pruned_statistics" => "row groups by statistics",
         "row_groups_pruned_bloom_filter" => "row groups by bloom filter",
         "page_index_rows_pruned" => "rows by page index",

@@ -80,12 +80,13 @@ impl Registry {
     pub fn submit(
         &self,
         sql: String,
-        session: SessionSettings,
+        mut session: SessionSettings,
         writer: impl FnOnce(&QueryId) -> Box<dyn PageWriter>,
     ) -> Result<Arc<RunningQuery>, Refusal> {
         if self.shutdown.is_cancelled() {
             return Err(Refusal::Busy);
         }
+        session.work = Arc::default();
         let limits = TimeLimits::of(&session, &self.config).map_err(Arc::new);
         let id = self.new_id();
         let writer = writer(&id);

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use crate::Error;
 use crate::engine::session::SessionEffect;
+use crate::engine::work::Totals;
 use crate::trino::TrinoError;
 
 /// Names a query in lists and URLs.
@@ -127,6 +128,8 @@ pub struct QueryStats {
     pub rows: u64,
     /// Written bytes made.
     pub bytes: u64,
+    /// What was used for it.
+    pub work: Totals,
 }
 
 /// One line of the list of queries.

@@ -147,6 +147,7 @@ impl RunningQuery {
             planning: planned.duration_since(started),
             rows: progress.rows,
             bytes: progress.bytes,
+            work: self.session.work.totals(),
         }
     }
 
@@ -322,6 +323,7 @@ impl RunningQuery {
         };
         progress.failure = failure.map(Arc::new);
         drop(progress);
+        self.session.work.end();
         self.changed.notify_waiters();
     }
 

