@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
@@ -24,7 +25,7 @@ use super::plan::Bin;
 use super::throttle::Throttle;
 use crate::catalog::TableName;
 use crate::error::{Error, Result};
-use crate::table::schema;
+use crate::table::{nested, schema};
 
 const GROUP_BYTES: u64 = 4 << 20;
 const GROUP_FILES: usize = 64;
@@ -52,7 +53,7 @@ pub(super) struct Reader {
     pub(super) table: TableName,
     pub(super) url: String,
     pub(super) store: Arc<dyn ObjectStore>,
-    /// The columns that files have: the table's without its partition columns.
+    /// The columns that files have, by the names in them: the table's without its partition columns.
     pub(super) schema: SchemaRef,
     pub(super) memory: Arc<MemoryBudget>,
     pub(super) throttle: Arc<Throttle>,
@@ -187,12 +188,33 @@ impl FileDecoder {
             .map_err(|error| self.corrupt(path, error.into()))?;
         for batch in batches {
             let batch = batch.map_err(|error| self.corrupt(path, error.into()))?;
+            let batch = self
+                .fit_within(&batch)
+                .map_err(|error| self.corrupt(path, error.into()))?;
             let fitted = schema::fit_batch(&self.table, &self.schema, &batch)?;
             if sender.blocking_send(Ok(fitted)).is_err() {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Gives columns that have columns within the fields that the table has.
+    fn fit_within(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let given = batch.schema();
+        let columns = given.fields().iter().zip(batch.columns());
+        let fitted = columns
+            .map(
+                |(field, column)| match self.schema.field_with_name(field.name()) {
+                    Ok(wanted) => Ok((field.name(), nested::fit(column, wanted.data_type())?)),
+                    Err(_) => Ok((field.name(), Arc::clone(column))),
+                },
+            )
+            .collect::<Result<Vec<_>, ArrowError>>()?;
+        if fitted.is_empty() {
+            return Ok(batch.clone());
+        }
+        RecordBatch::try_from_iter(fitted)
     }
 
     fn open(&self, bytes: Bytes) -> Result<ParquetRecordBatchReader, ParquetError> {

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::{
     SortColumn, SortOptions, concat_batches, lexsort_to_indices, take_record_batch,
 };
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use deltalake::DeltaTableError;
 use deltalake::datafile::writer::{PartitionWriter, PartitionWriterConfig};
@@ -22,6 +22,7 @@ use super::plan::{self, Bin};
 use super::progress::Progress;
 use super::read::{self, Decoding, Reader};
 use crate::error::{Error, Result};
+use crate::table::mapping::{self, FileColumns};
 use crate::table::rewrite::Rewrite;
 use crate::table::{
     Encodings, LakeTable, SAMPLE_ROWS, SORT_COLUMNS, SORTED_RUN_ROWS, TableRef, TableSnapshot,
@@ -47,6 +48,7 @@ pub(super) struct Rewriter<'a> {
     table_ref: Arc<TableRef>,
     reader: Reader,
     encodings: Arc<OnceLock<Encodings>>,
+    columns: FileColumns,
     sort: SortOrder,
     row_group_bytes: usize,
 }
@@ -57,11 +59,14 @@ impl<'a> Rewriter<'a> {
         table: &LakeTable,
         snapshot: &'a TableSnapshot,
     ) -> Result<Self> {
+        let columns = FileColumns::of(snapshot);
         let reader = Reader {
             table: table.name().clone(),
             url: table.url().to_string(),
             store: snapshot.delta_table().object_store(),
-            schema: file_schema(snapshot),
+            schema: columns
+                .file_schema()
+                .map_err(|error| snapshot.error("compacting", error.into()))?,
             memory: Arc::clone(&maintainer.memory),
             throttle: Arc::clone(&maintainer.throttle),
         };
@@ -74,7 +79,8 @@ impl<'a> Rewriter<'a> {
             snapshot,
             table_ref: Arc::clone(table.table_ref()),
             encodings: Arc::clone(table.encodings()),
-            sort: SortOrder::of(snapshot, &reader.schema)?,
+            sort: SortOrder::of(snapshot, &columns, &reader.schema)?,
+            columns,
             reader,
             row_group_bytes: usize::try_from(row_group_bytes).unwrap_or(usize::MAX),
         })
@@ -139,15 +145,17 @@ impl<'a> Rewriter<'a> {
             .first()
             .and_then(|file| file.view.partition_values())
             .map(|values| {
-                let names = values.fields().iter().map(|field| field.name().clone());
+                let names = values.fields().iter().map(|field| {
+                    let name = self.columns.file_name(field.name());
+                    name.unwrap_or(field.name()).to_owned()
+                });
                 names.zip(values.values().iter().cloned()).collect()
             })
             .unwrap_or_default();
         let schema = Arc::clone(&self.reader.schema);
         let store = self.snapshot.delta_table().object_store();
         let indexed = properties.num_indexed_cols();
-        let columns = properties.data_skipping_stats_columns.as_ref();
-        let columns = columns.map(|columns| columns.iter().map(ToString::to_string).collect());
+        let columns = mapping::statistics_columns(self.snapshot);
         Ok(move |properties| {
             // A bin is one file, whatever its size.
             let (target, slice, prefix) = (None, None, None);
@@ -180,14 +188,6 @@ impl<'a> Rewriter<'a> {
             _ => Ok(()),
         }
     }
-}
-
-/// Returns the columns that data files have.
-fn file_schema(snapshot: &TableSnapshot) -> SchemaRef {
-    let schema = snapshot.schema();
-    let in_files = |field: &&Arc<Field>| !snapshot.partition_columns().contains(field.name());
-    let fields: Vec<_> = schema.fields().iter().filter(in_files).cloned().collect();
-    Arc::new(Schema::new(fields))
 }
 
 /// Where the rows of a bin go.
@@ -303,11 +303,15 @@ struct SortOrder {
 }
 
 impl SortOrder {
-    fn of(snapshot: &TableSnapshot, schema: &SchemaRef) -> Result<Self> {
+    fn of(
+        snapshot: &TableSnapshot,
+        file_columns: &FileColumns,
+        file_schema: &SchemaRef,
+    ) -> Result<Self> {
         let names = snapshot.property(SORT_COLUMNS).into_iter();
         let columns = names
             .flat_map(|columns| columns.split(','))
-            .map(|name| schema.index_of(name.trim()))
+            .map(|name| file_schema.index_of(file_columns.file_name(name.trim()).unwrap_or(name)))
             .collect::<Result<_, _>>()
             .map_err(|error| snapshot.error("sorting", error.into()))?;
         Ok(Self {

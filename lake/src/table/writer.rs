@@ -39,7 +39,7 @@ use tracing::warn;
 
 use super::TableSnapshot;
 use super::encoding::{Encodings, SAMPLE_ROWS};
-use super::mapping::FileColumns;
+use super::mapping::{self, FileColumns};
 use crate::error::{Error, Result};
 
 /// The table property that names the columns each row group is sorted by, separated by commas.
@@ -130,8 +130,9 @@ struct Encoder {
     file_columns: Vec<usize>,
     partition_columns: Vec<(String, usize)>,
     sort_columns: Vec<usize>,
-    /// The columns under the names that files have for them, where those are others.
-    mapped: Option<FileColumns>,
+    columns: FileColumns,
+    /// Which columns get statistics; none when no property names them.
+    statistics_columns: Option<Vec<String>>,
     /// Found by the first rows, or by an earlier append.
     encodings: Arc<OnceLock<Encodings>>,
     snapshot: TableSnapshot,
@@ -162,24 +163,9 @@ impl Encoder {
         encodings: Arc<OnceLock<Encodings>>,
         buffer_bytes: u64,
     ) -> Result<Self> {
-        let table_schema = snapshot.schema();
-        let mapped = FileColumns::of(snapshot);
-        // With column mapping, files have other names for the columns.
-        let (schema, partition_columns) = match &mapped {
-            Some(columns) => (&columns.schema, columns.partition_columns.as_slice()),
-            None => (&table_schema, snapshot.partition_columns()),
-        };
-        let file_columns: Vec<usize> = (0..schema.fields().len())
-            .filter(|index| {
-                let field = schema.field(*index);
-                !partition_columns.contains(field.name())
-            })
-            .collect();
-        let file_schema = Arc::new(
-            schema
-                .project(&file_columns)
-                .map_err(|error| internal(&error))?,
-        );
+        let columns = FileColumns::of(snapshot);
+        let file_columns = columns.stored();
+        let file_schema = columns.file_schema().map_err(|error| internal(&error))?;
         let position = |schema: &Schema, name: &str| {
             schema.index_of(name).map_err(|_| Error::SchemaMismatch {
                 table: snapshot.table().to_string(),
@@ -190,18 +176,16 @@ impl Encoder {
             .property(SORT_COLUMNS)
             .into_iter()
             .flat_map(|columns| columns.split(','))
-            .map(|name| {
-                let column = position(&table_schema, name.trim())?;
-                position(&file_schema, schema.field(column).name())
-            })
+            .map(|name| position(&file_schema, columns.file_name(name.trim()).unwrap_or(name)))
             .collect::<Result<Vec<_>>>()?;
+        let partition_columns = columns.partition_columns.iter();
         Ok(Self {
             store: snapshot.delta_table().object_store(),
             partition_columns: partition_columns
-                .iter()
-                .map(|name| Ok((name.clone(), position(schema, name)?)))
+                .map(|name| Ok((name.clone(), position(&columns.schema, name)?)))
                 .collect::<Result<_>>()?,
-            mapped: mapped.clone(),
+            columns,
+            statistics_columns: mapping::statistics_columns(snapshot),
             encodings,
             snapshot: snapshot.clone(),
             file_schema,
@@ -216,9 +200,7 @@ impl Encoder {
     }
 
     async fn write(&mut self, batch: &RecordBatch) -> Result<(), DeltaTableError> {
-        let renamed = self.mapped.as_ref().map(|columns| columns.rename(batch));
-        let renamed = renamed.transpose()?;
-        let batch = renamed.as_ref().unwrap_or(batch);
+        let batch = &self.columns.rename(batch)?;
         if self.partition_columns.is_empty() {
             return self.write_run(String::new(), batch).await;
         }
@@ -389,15 +371,11 @@ impl Encoder {
         )?
         // A row group must be one sorted run.
         .with_roll_on_row_group_boundary(!self.sort_columns.is_empty());
-        let statistics_columns = table
-            .data_skipping_stats_columns
-            .as_ref()
-            .map(|columns| columns.iter().map(ToString::to_string).collect());
         PartitionWriter::try_with_config(
             Arc::clone(&self.store),
             config,
             table.num_indexed_cols(),
-            statistics_columns,
+            self.statistics_columns.clone(),
         )
     }
 
