@@ -174,7 +174,7 @@ impl Maintainer {
         let rewriter = Rewriter::new(self, table, snapshot)?;
         let mut rewritten = stream::iter(plan.bins)
             .map(|bin| rewriter.rewrite(bin, progress))
-            .buffer_unordered(self.config.effective_threads());
+            .buffer_unordered(rewriter.writers());
         let (mut waiting, mut committed_at) = (Vec::new(), Instant::now());
         let mut failure = None;
         while let Some(result) = rewritten.next().await {
