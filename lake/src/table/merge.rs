@@ -1,5 +1,8 @@
 //! Merging rows of a source into a table.
 
+mod gate;
+mod waiting;
+
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -130,7 +133,7 @@ impl LakeTable {
     ///
     /// A row of the table that several rows of the source match is an error unless it is deleted.
     /// With [`Resources::Bounded`](crate::Resources::Bounded) joins sort and go to temporary files
-    /// beyond the limit.
+    /// beyond the limit, and so do rows of which it is not known yet whether they are written again.
     ///
     /// # Errors
     ///
@@ -174,7 +177,7 @@ impl LakeTable {
         }
         self.own_files(&options.note).await?;
         self.operate(operation, |Run { delta, commit, .. }| {
-            let session = options.resources.session();
+            let session = gate::bounded(&options.resources.session());
             let source = DataFrame::new(session.as_ref().clone(), plan.clone());
             let builder = match request.on.clone().into() {
                 Term::Sql(on) => delta.merge(source, on),
