@@ -1,15 +1,18 @@
 //! The change data feed: what was inserted, updated and deleted between two versions.
 
 mod mapped;
+mod paths;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
+use deltalake::DeltaTable;
 use deltalake::delta_datafusion::DeltaCdfTableProvider;
 
 use self::mapped::MappedChanges;
-use super::{AsOf, LakeTable, log, mapping};
+use self::paths::ChangesLog;
+use super::{AsOf, LakeTable, TableSnapshot, log, mapping};
 use crate::error::{Error, Result};
 
 /// The property that makes changes be recorded.
@@ -62,9 +65,9 @@ impl LakeTable {
             let changes = MappedChanges::open(&end, start).await.map_err(failed)?;
             return Ok(Arc::new(changes));
         }
-        let builder = end
-            .delta_table()
-            .clone()
+        let mut delta = reader_of(&end);
+        delta.state = end.delta_table().state.clone();
+        let builder = delta
             .scan_cdf()
             .with_starting_version(start)
             .with_ending_version(end.version());
@@ -97,4 +100,10 @@ impl LakeTable {
             earliest,
         })
     }
+}
+
+/// Returns the table of a snapshot as Delta reads its changes, without a state.
+fn reader_of(snapshot: &TableSnapshot) -> DeltaTable {
+    let table = snapshot.delta_table().log_store();
+    DeltaTable::new(Arc::new(ChangesLog { table }))
 }

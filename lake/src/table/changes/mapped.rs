@@ -52,7 +52,7 @@ pub(super) struct MappedChanges {
 impl MappedChanges {
     /// Returns the changes from a version on to that of a snapshot.
     pub(super) async fn open(snapshot: &TableSnapshot, from: u64) -> DeltaResult<Self> {
-        let mut delta = snapshot.delta_table().clone();
+        let mut delta = super::reader_of(snapshot);
         delta.state = Some(unmapped_state(snapshot).await?);
         let changes = delta
             .scan_cdf()

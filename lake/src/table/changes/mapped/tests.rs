@@ -133,3 +133,33 @@ async fn files_that_tell_columns_by_number_are_refused() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn files_of_partitions_are_found_whatever_their_values_are() {
+    for mapping in ["none", "name"] {
+        let lake = new_lake("memory://").await;
+        let mut parted: TableDefinition = definition("events", events_schema());
+        parted.partition_columns = vec!["name".to_owned()];
+        parted.properties = texts(&FEED);
+        parted
+            .properties
+            .extend(texts(&[("delta.columnMapping.mode", mapping)]));
+        let table = lake.create_table(parted).await.unwrap();
+        append(&table, named(&[(1, "A A/%:é"), (2, "b")])).await;
+        let change = table.update(&[("id", "id + 10")], None, CommitNote::default());
+        change.await.unwrap();
+        let changes = table.changes(AsOf::Version(0), AsOf::Latest).await.unwrap();
+        let told = provided(&changes, Some(&["id", "name", "_change_type"])).await;
+        assert_eq!(
+            told,
+            [
+                "11|A A/%:é|update_postimage",
+                "12|b|update_postimage",
+                "1|A A/%:é|insert",
+                "1|A A/%:é|update_preimage",
+                "2|b|insert",
+                "2|b|update_preimage",
+            ]
+        );
+    }
+}
