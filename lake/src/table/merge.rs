@@ -17,7 +17,7 @@ use futures::FutureExt;
 
 use super::guard::Isolation;
 use super::operation::{ChangeOutcome, Operation, Run, Writes};
-use super::writer::base_properties;
+use super::writer::session_properties;
 use super::{LakeTable, Term, WriteOptions};
 use crate::error::{Error, Result};
 
@@ -184,10 +184,10 @@ impl LakeTable {
                 Term::Planned(on) => delta.merge(source, on),
             };
             let builder = builder
+                .with_writer_properties(session_properties(&session))
                 .with_session_state(session)
                 .with_source_alias(&request.source_alias)
                 .with_target_alias(&request.target_alias)
-                .with_writer_properties(base_properties().build())
                 .with_commit_properties(commit);
             let built = request.clauses.iter().try_fold(builder, |builder, clause| {
                 add_clause(builder, clause, &request, &columns)

@@ -28,8 +28,8 @@ use tokio::task::JoinHandle;
 use tracing::warn;
 
 use self::encoder::Encoder;
-pub(super) use self::properties::base_properties;
 pub(crate) use self::properties::file_properties;
+pub(super) use self::properties::session_properties;
 use super::TableSnapshot;
 use super::encoding::Encodings;
 use crate::error::Result;
