@@ -332,6 +332,7 @@ async fn change_columns(lake: &Arc<Lake>, table: &LakeTable) {
         .update(&[("extra", "carrier")], Some("id > 15"), note())
         .await
         .unwrap();
+    append(table, flights(30..40)).await;
     let maintainer = Maintainer::new(Arc::clone(lake), MaintenanceConfig::default().on_demand());
     let progress = Progress::default();
     let packed = maintainer.compact(table, Scope::All, &progress).await;
