@@ -4,6 +4,7 @@
   infra/bench/bench_lake.py append      6 million flights into a table partitioned by year
   infra/bench/bench_lake.py commits     1,000-row appends, one commit each
   infra/bench/bench_lake.py open        a table of 10,000 commits and a checkpoint
+  infra/bench/bench_lake.py memory      peak memory of an append, a compaction and merges, each with a limit
 
 Needs `cargo build --release` first, and `pip install deltalake pyarrow`. LAKEHOUSE_BIN names another binary.
 CPU seconds are those of whole processes on both sides: ours start, open the lake, read the Arrow file and write;
@@ -52,10 +53,11 @@ def write_arrow(table, path):
         file.write_table(table, max_chunksize=65_536)
 
 
-def make_source(path):
+def make_source(path, years=YEARS):
     """Writes the flights in a process of its own: what this one has ever held counts as its children's peak."""
-    code = "import sys, bench_lake as b; t = b.flights(); b.write_arrow(t, sys.argv[1]); print(t.num_rows)"
-    return int(subprocess.run([sys.executable, "-c", code, path], cwd=os.path.dirname(os.path.abspath(__file__)),
+    code = "import sys, bench_lake as b; t = b.flights(int(sys.argv[2])); b.write_arrow(t, sys.argv[1]); print(t.num_rows)"
+    return int(subprocess.run([sys.executable, "-c", code, path, str(years)],
+                              cwd=os.path.dirname(os.path.abspath(__file__)),
                               check=True, capture_output=True, text=True).stdout)
 
 
@@ -78,6 +80,10 @@ def lakehouse(folder, *arguments, **environment):
 
 def create(folder, options=""):
     lakehouse(folder, "sql", "-e", "CREATE SCHEMA lake.bench")
+    create_table(folder, options)
+
+
+def create_table(folder, options=""):
     lakehouse(folder, "sql", "-e", f"CREATE TABLE lake.bench.flights ({COLUMNS}) {options}")
 
 
@@ -192,11 +198,65 @@ def open_table(runs):
           f"Python deltalake {statistics.median(theirs) * 1000:.0f} ms without")
 
 
+LIMIT = 64 << 20
+QUERY_LIMIT = 128 << 20
+KEY = "t.time_hour = s.time_hour AND t.carrier = s.carrier AND t.flight = s.flight"
+
+
+def memory(runs, years):
+    """Peaks are those of whole processes; what opening the table takes is not under the limit."""
+    last = 2013 + years - 1
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "flights.arrow")
+        rows = make_source(source, years)
+        print(f"{rows} flights, {os.path.getsize(source) / 1e6:.0f} MB of rows")
+        found = {}
+        for run in range(runs):
+            lake = os.path.join(folder, f"lake{run}")
+            os.makedirs(lake)
+            create(lake)
+
+            def measure(what, limit, *arguments, **environment):
+                start = lakehouse(lake, "table", "history", "bench.flights", "--limit", "1")[2]
+                wall, _, peak = lakehouse(lake, *arguments, **environment)
+                found.setdefault(what, (limit, []))[1].append((wall, peak, start))
+
+            measure("append of one commit", LIMIT, "ingest", "history", source, "--table", "bench.flights",
+                    "--commit-rows", "10000000", LAKEHOUSE__LAKE__WRITE_BUFFER_BYTES=str(LIMIT))
+            lakehouse(lake, "sql", "-e", "DROP TABLE lake.bench.flights")
+            create_table(lake)
+            lakehouse(lake, "ingest", "history", source, "--table", "bench.flights", "--commit-rows", "100000")
+            # Commits that no checkpoint has are read side by side, each by a reader of a megabyte.
+            lakehouse(lake, "table", "checkpoint", "bench.flights")
+            for name, rows_of in [("few", f"flight = 1 AND month = 1 AND day = 1 AND year IN (2013, {last})"),
+                                  ("many", "flight % 20 = 1")]:
+                lakehouse(lake, "sql", "-e", f"CREATE TABLE lake.bench.{name} AS SELECT DISTINCT time_hour, carrier, "
+                          f"flight, 1 AS delay FROM lake.bench.flights WHERE {rows_of}")
+            sql = {"LAKEHOUSE__QUERY__MEMORY_LIMIT_BYTES": str(QUERY_LIMIT)}
+            measure("merge into two files of all", QUERY_LIMIT, "sql", "-e", merge_from("few"), **sql)
+            measure("compaction", LIMIT, "table", "optimize", "bench.flights",
+                    LAKEHOUSE__MAINTENANCE__MEMORY_LIMIT_BYTES=str(LIMIT))
+            measure("merge of a twentieth of the rows", QUERY_LIMIT, "sql", "-e", merge_from("many"), **sql)
+    for what, (limit, values) in found.items():
+        wall, peak, start = (statistics.median(column) for column in zip(*values))
+        print(f"  {what:33} wall {wall:6.2f} s  peak {peak:5.0f} MB of which {start:.0f} MB to open the table; the rest is "
+              f"{(peak - start) * 1024 * 1024 / limit:.2f} x the limit of {limit >> 20} MiB")
+
+
+def merge_from(source):
+    return (f"MERGE INTO lake.bench.flights t USING lake.bench.{source} s ON {KEY} "
+            "WHEN MATCHED THEN UPDATE SET arr_delay = s.delay "
+            "WHEN NOT MATCHED THEN INSERT (time_hour, carrier, flight) VALUES (s.time_hour, s.carrier, s.flight)")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["append", "commits", "open"])
+    parser.add_argument("what", choices=["append", "commits", "open", "memory"])
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--years", type=int, default=YEARS, help="how often `memory` repeats the year")
     arguments = parser.parse_args()
+    if arguments.what == "memory":
+        return memory(arguments.runs, arguments.years)
     {"append": append, "commits": commits, "open": open_table}[arguments.what](arguments.runs)
 
 

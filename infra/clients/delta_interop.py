@@ -5,8 +5,9 @@
     python delta_interop.py vectors <folder>        the same by Spark, with rows hidden by deletion vectors
     python delta_interop.py packages                says which of the packages there are, and ends with 1 without deltalake
 
-`checks.json` is a list of {"name", "table", "version", "rows", "readers"}: a table's folder, a version of it, an Arrow
-IPC file of its rows, and who can read it (null: everybody). `write` leaves <folder>/<table> and <folder>/<table>.<version>.arrow.
+`checks.json` is a list of {"name", "table", "version", "rows", "readers", "changes_from"}: a table's folder, a version of it,
+an Arrow IPC file of its rows, and who can read it (null: everybody); or the rows are changes of that version and those before,
+from another one on, which Spark reads. `write` leaves <folder>/<table> and <folder>/<table>.<version>.arrow.
 
 Needs the PyPI packages `deltalake` and `pyarrow`; `polars` and `duckdb` read too where they are installed, and Spark
 where there are Java, the package `pyspark` and, in the folder that LAKEHOUSE_TEST_DELTA_JARS names, Delta's jars
@@ -93,8 +94,8 @@ def spark_session():
     return session
 
 
-def readers(path, version):
-    """Returns the ways to read a version: functions by name."""
+def readers(path, version, changes_from):
+    """Returns the ways to read a version, or changes: functions by name."""
     import deltalake
     import pyarrow
 
@@ -111,7 +112,12 @@ def readers(path, version):
         return pyarrow.table(query.read_all()).to_pylist()
 
     def by_spark(session):
-        frame = session.read.format("delta").option("versionAsOf", version).load(path)
+        reader = session.read.format("delta")
+        if changes_from is None:
+            frame = reader.option("versionAsOf", version).load(path)
+        else:
+            reader = reader.option("readChangeFeed", "true").option("startingVersion", changes_from)
+            frame = reader.option("endingVersion", version).load(path).drop("_commit_timestamp")
         batches = frame._collect_as_arrow()
         return [row for batch in batches for row in batch.to_pylist()]
 
@@ -134,7 +140,7 @@ def read(checks):
         columns = expected.column_names
         wanted = canonical(expected.to_pylist(), columns)
         only = check.get("readers")
-        for reader, rows_of in readers(check["table"], check["version"]).items():
+        for reader, rows_of in readers(check["table"], check["version"], check.get("changes_from")).items():
             if only and reader not in only:
                 continue
             rows = rows_of()

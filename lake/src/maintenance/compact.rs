@@ -28,6 +28,7 @@ use super::rewriter::{Rewriter, bytes_of};
 use super::{Maintainer, session};
 use crate::error::{Error, Result};
 use crate::metrics::{self, TaskOutcome};
+use crate::table::mapping;
 use crate::table::rewrite::{Rewrite, RewriteNote};
 use crate::table::{AsOf, LakeTable, TableSnapshot, file_properties};
 
@@ -130,7 +131,8 @@ impl Maintainer {
         progress: &Progress,
     ) -> Result<CompactSummary> {
         let snapshot = table.snapshot(AsOf::Latest).await?;
-        refuse_unsupported(table, &snapshot)?;
+        table.check_writable(&snapshot)?;
+        table.require_names_in_files(&snapshot, "when files are compacted")?;
         let plan = self.plan(&snapshot, scope)?;
         if plan.bins.is_empty() {
             return Ok(CompactSummary::default());
@@ -144,8 +146,8 @@ impl Maintainer {
         }
         let (files, partitions) = (plan.file_count(), plan.partitions);
         match self.rewrite(table, &snapshot, plan, progress).await {
-            // Columns within columns that were added later: deltalake knows how to read them.
-            Err(Error::SchemaMismatch { .. }) => {
+            // Whatever else became of a column, deltalake may know how to read it.
+            Err(Error::SchemaMismatch { .. }) if !mapping::is_mapped(&snapshot) => {
                 self.compact_with_delta(table, &snapshot, files, partitions)
                     .await
             }
@@ -172,7 +174,7 @@ impl Maintainer {
         let rewriter = Rewriter::new(self, table, snapshot)?;
         let mut rewritten = stream::iter(plan.bins)
             .map(|bin| rewriter.rewrite(bin, progress))
-            .buffer_unordered(self.config.effective_threads());
+            .buffer_unordered(rewriter.writers());
         let (mut waiting, mut committed_at) = (Vec::new(), Instant::now());
         let mut failure = None;
         while let Some(result) = rewritten.next().await {
@@ -264,20 +266,6 @@ pub(super) fn is_lost_race(error: &DeltaTableError) -> bool {
     )
 }
 
-/// Refuses tables whose files this writer would not write right.
-pub(super) fn refuse_unsupported(table: &LakeTable, snapshot: &TableSnapshot) -> Result<()> {
-    table.check_writable(snapshot)?;
-    let mapping = snapshot.property("delta.columnMapping.mode");
-    if mapping.is_some_and(|mode| mode != "none") {
-        return Err(Error::UnsupportedFeature {
-            table: table.name().to_string(),
-            location: table.url().to_string(),
-            feature: "column mapping".to_owned(),
-        });
-    }
-    Ok(())
-}
-
 impl CompactSummary {
     async fn commit(
         &mut self,
@@ -303,3 +291,6 @@ impl CompactSummary {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ mod progress;
 mod read;
 mod rewriter;
 mod service;
+mod shares;
 mod throttle;
 mod vacuum;
 mod zorder;

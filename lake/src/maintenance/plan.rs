@@ -10,6 +10,7 @@ use deltalake::kernel::{EagerSnapshot, LogicalFileView};
 
 use crate::error::Result;
 use crate::table::TableSnapshot;
+use crate::table::mapping::FileColumns;
 
 /// What is compacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +102,7 @@ pub(super) fn data_files(
     snapshot: &TableSnapshot,
 ) -> Result<BTreeMap<Vec<Option<String>>, Vec<DataFile>>> {
     let state = loaded(snapshot)?;
-    let columns = snapshot.partition_columns();
+    let columns = FileColumns::of(snapshot).partition_columns;
     let log_data = state
         .try_log_data()
         .map_err(|error| snapshot.error("reading the files of", error))?;

@@ -1,13 +1,14 @@
 //! Reading the files of a bin: many small ones at once, a large one in pieces.
 //!
 //! A small file is mostly latency and footer, so files are fetched whole, side by side, and a
-//! group of them is decoded in one go. What is fetched holds a share of the memory budget until
-//! it is decoded.
+//! group of them is decoded in one go. What is fetched, and what decoding it takes, holds a share
+//! of the memory budget until it is decoded.
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
@@ -21,15 +22,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::plan::Bin;
+use super::shares::Shares;
 use super::throttle::Throttle;
 use crate::catalog::TableName;
 use crate::error::{Error, Result};
-use crate::table::schema;
+use crate::table::{nested, schema};
 
 const GROUP_BYTES: u64 = 4 << 20;
 const GROUP_FILES: usize = 64;
 const PARALLEL_FETCHES: usize = 16;
-const BATCH_ROWS: usize = 16 * 1024;
 /// Decoded batches that may wait for the writer; a few, so that memory is the budget's.
 const WAITING_BATCHES: usize = 2;
 /// What a permit stands for.
@@ -39,6 +40,8 @@ const PERMIT_BYTES: u64 = 1024;
 pub(super) struct Group {
     files: Vec<(Path, u64)>,
     bytes: u64,
+    /// None when the log does not say.
+    rows: Option<u64>,
 }
 
 /// A group on its way.
@@ -52,8 +55,9 @@ pub(super) struct Reader {
     pub(super) table: TableName,
     pub(super) url: String,
     pub(super) store: Arc<dyn ObjectStore>,
-    /// The columns that files have: the table's without its partition columns.
+    /// The columns that files have, by the names in them: the table's without its partition columns.
     pub(super) schema: SchemaRef,
+    pub(super) shares: Shares,
     pub(super) memory: Arc<MemoryBudget>,
     pub(super) throttle: Arc<Throttle>,
 }
@@ -107,15 +111,18 @@ pub(super) fn groups(bin: &Bin) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for file in &bin.files {
         let path = file.view.object_store_path();
+        let rows = file.view.num_records().map(|rows| rows as u64);
         match groups.last_mut() {
             Some(group)
                 if group.bytes + file.bytes <= GROUP_BYTES && group.files.len() < GROUP_FILES =>
             {
                 group.bytes += file.bytes;
+                group.rows = group.rows.zip(rows).map(|(all, rows)| all + rows);
                 group.files.push((path, file.bytes));
             }
             _ => groups.push(Group {
                 bytes: file.bytes,
+                rows,
                 files: vec![(path, file.bytes)],
             }),
         }
@@ -127,7 +134,8 @@ impl Reader {
     /// Fetches a group and starts to decode it; the batches come out in the files' order.
     pub(super) async fn open(&self, group: Group) -> Result<Decoding> {
         self.throttle.admit(group.bytes).await;
-        let share = self.memory.acquire(group.bytes).await?;
+        let needed = group.bytes + self.shares.decoding_bytes(group.rows);
+        let share = self.memory.acquire(needed).await?;
         let fetched: Vec<(Path, Bytes)> = stream::iter(group.files)
             .map(|(path, _)| self.fetch(path))
             .buffered(PARALLEL_FETCHES)
@@ -138,6 +146,7 @@ impl Reader {
             table: self.table.clone(),
             url: self.url.clone(),
             schema: Arc::clone(&self.schema),
+            batch_rows: self.shares.batch_rows,
         };
         let task = tokio::task::spawn_blocking(move || {
             for (path, bytes) in fetched {
@@ -173,6 +182,7 @@ struct FileDecoder {
     table: TableName,
     url: String,
     schema: SchemaRef,
+    batch_rows: usize,
 }
 
 impl FileDecoder {
@@ -187,12 +197,33 @@ impl FileDecoder {
             .map_err(|error| self.corrupt(path, error.into()))?;
         for batch in batches {
             let batch = batch.map_err(|error| self.corrupt(path, error.into()))?;
+            let batch = self
+                .fit_within(&batch)
+                .map_err(|error| self.corrupt(path, error.into()))?;
             let fitted = schema::fit_batch(&self.table, &self.schema, &batch)?;
             if sender.blocking_send(Ok(fitted)).is_err() {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Gives columns that have columns within the fields that the table has.
+    fn fit_within(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let given = batch.schema();
+        let columns = given.fields().iter().zip(batch.columns());
+        let fitted = columns
+            .map(
+                |(field, column)| match self.schema.field_with_name(field.name()) {
+                    Ok(wanted) => Ok((field.name(), nested::fit(column, wanted.data_type())?)),
+                    Err(_) => Ok((field.name(), Arc::clone(column))),
+                },
+            )
+            .collect::<Result<Vec<_>, ArrowError>>()?;
+        if fitted.is_empty() {
+            return Ok(batch.clone());
+        }
+        RecordBatch::try_from_iter(fitted)
     }
 
     fn open(&self, bytes: Bytes) -> Result<ParquetRecordBatchReader, ParquetError> {
@@ -206,7 +237,7 @@ impl FileDecoder {
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
         builder
             .with_projection(mask)
-            .with_batch_size(BATCH_ROWS)
+            .with_batch_size(self.batch_rows)
             .build()
     }
 

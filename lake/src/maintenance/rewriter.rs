@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::{
     SortColumn, SortOptions, concat_batches, lexsort_to_indices, take_record_batch,
 };
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use deltalake::DeltaTableError;
 use deltalake::datafile::writer::{PartitionWriter, PartitionWriterConfig};
@@ -21,7 +21,9 @@ use super::Maintainer;
 use super::plan::{self, Bin};
 use super::progress::Progress;
 use super::read::{self, Decoding, Reader};
+use super::shares::Shares;
 use crate::error::{Error, Result};
+use crate::table::mapping::{self, FileColumns};
 use crate::table::rewrite::Rewrite;
 use crate::table::{
     Encodings, LakeTable, SAMPLE_ROWS, SORT_COLUMNS, SORTED_RUN_ROWS, TableRef, TableSnapshot,
@@ -30,10 +32,6 @@ use crate::table::{
 
 /// Groups that are fetched and decoded while one is written.
 const READ_AHEAD: usize = 4;
-/// Uploads of one file that run side by side.
-const PARALLEL_UPLOADS: usize = 4;
-const SMALLEST_ROW_GROUP: u64 = 8 << 20;
-const LARGEST_ROW_GROUP: u64 = 128 << 20;
 
 pub(super) fn bytes_of(adds: &[Add]) -> u64 {
     let sizes = adds.iter().map(|add| u64::try_from(add.size).unwrap_or(0));
@@ -47,8 +45,8 @@ pub(super) struct Rewriter<'a> {
     table_ref: Arc<TableRef>,
     reader: Reader,
     encodings: Arc<OnceLock<Encodings>>,
+    columns: FileColumns,
     sort: SortOrder,
-    row_group_bytes: usize,
 }
 
 impl<'a> Rewriter<'a> {
@@ -57,27 +55,34 @@ impl<'a> Rewriter<'a> {
         table: &LakeTable,
         snapshot: &'a TableSnapshot,
     ) -> Result<Self> {
+        let columns = FileColumns::of(snapshot);
+        let schema = columns
+            .file_schema()
+            .map_err(|error| snapshot.error("compacting", error.into()))?;
+        let shares = Shares::of(&maintainer.config, &schema);
         let reader = Reader {
             table: table.name().clone(),
             url: table.url().to_string(),
             store: snapshot.delta_table().object_store(),
-            schema: file_schema(snapshot),
+            schema,
+            shares,
             memory: Arc::clone(&maintainer.memory),
             throttle: Arc::clone(&maintainer.throttle),
         };
-        // Half of the memory is for what is read, half for the row groups that are being written.
-        let writers = maintainer.config.effective_threads() * maintainer.config.max_tables.max(1);
-        let share = maintainer.config.memory_limit_bytes / 2 / writers.max(1) as u64;
-        let row_group_bytes = share.clamp(SMALLEST_ROW_GROUP, LARGEST_ROW_GROUP);
         Ok(Self {
             maintainer,
             snapshot,
             table_ref: Arc::clone(table.table_ref()),
             encodings: Arc::clone(table.encodings()),
-            sort: SortOrder::of(snapshot, &reader.schema)?,
+            sort: SortOrder::of(snapshot, &columns, &reader.schema, shares.run_rows)?,
+            columns,
             reader,
-            row_group_bytes: usize::try_from(row_group_bytes).unwrap_or(usize::MAX),
         })
+    }
+
+    /// Returns how many bins may be rewritten at once.
+    pub(super) fn writers(&self) -> usize {
+        self.reader.shares.writers
     }
 
     /// Writes the rows of a bin anew.
@@ -103,7 +108,7 @@ impl<'a> Rewriter<'a> {
             table_ref: Arc::clone(&self.table_ref),
             encodings: Arc::clone(&self.encodings),
             sort: self.sort.clone(),
-            row_group_bytes: self.row_group_bytes,
+            row_group_bytes: self.reader.shares.row_group_bytes,
         };
         let write =
             tokio::task::spawn_blocking(move || runtime.block_on(output.write(receiver, open)));
@@ -139,15 +144,18 @@ impl<'a> Rewriter<'a> {
             .first()
             .and_then(|file| file.view.partition_values())
             .map(|values| {
-                let names = values.fields().iter().map(|field| field.name().clone());
+                let names = values.fields().iter().map(|field| {
+                    let name = self.columns.file_name(field.name());
+                    name.unwrap_or(field.name()).to_owned()
+                });
                 names.zip(values.values().iter().cloned()).collect()
             })
             .unwrap_or_default();
         let schema = Arc::clone(&self.reader.schema);
+        let uploads = self.reader.shares.uploads;
         let store = self.snapshot.delta_table().object_store();
         let indexed = properties.num_indexed_cols();
-        let columns = properties.data_skipping_stats_columns.as_ref();
-        let columns = columns.map(|columns| columns.iter().map(ToString::to_string).collect());
+        let columns = mapping::statistics_columns(self.snapshot);
         Ok(move |properties| {
             // A bin is one file, whatever its size.
             let (target, slice, prefix) = (None, None, None);
@@ -157,7 +165,7 @@ impl<'a> Rewriter<'a> {
                 Some(properties),
                 target,
                 slice,
-                Some(PARALLEL_UPLOADS),
+                Some(uploads),
                 prefix,
             )?;
             PartitionWriter::try_with_config(store, config, indexed, columns)
@@ -180,14 +188,6 @@ impl<'a> Rewriter<'a> {
             _ => Ok(()),
         }
     }
-}
-
-/// Returns the columns that data files have.
-fn file_schema(snapshot: &TableSnapshot) -> SchemaRef {
-    let schema = snapshot.schema();
-    let in_files = |field: &&Arc<Field>| !snapshot.partition_columns().contains(field.name());
-    let fields: Vec<_> = schema.fields().iter().filter(in_files).cloned().collect();
-    Arc::new(Schema::new(fields))
 }
 
 /// Where the rows of a bin go.
@@ -283,11 +283,13 @@ impl Output {
 
     fn properties(&self) -> WriterProperties {
         let properties = file_properties(&self.sort.columns, self.encodings.get());
-        if !self.sort.columns.is_empty() {
-            // A row group of a sorted table is part of one sorted run, whatever its bytes.
-            return properties;
-        }
         let properties = properties.into_builder();
+        if !self.sort.columns.is_empty() {
+            // A row group of a sorted table is one sorted run, whatever its bytes.
+            return properties
+                .set_max_row_group_row_count(Some(self.sort.run_rows))
+                .build();
+        }
         properties
             .set_max_row_group_bytes(Some(self.row_group_bytes))
             .build()
@@ -298,20 +300,28 @@ impl Output {
 #[derive(Clone)]
 struct SortOrder {
     columns: Vec<usize>,
+    /// Rows that are sorted together.
+    run_rows: usize,
     waiting: Vec<RecordBatch>,
     waiting_rows: usize,
 }
 
 impl SortOrder {
-    fn of(snapshot: &TableSnapshot, schema: &SchemaRef) -> Result<Self> {
+    fn of(
+        snapshot: &TableSnapshot,
+        file_columns: &FileColumns,
+        file_schema: &SchemaRef,
+        most_rows: usize,
+    ) -> Result<Self> {
         let names = snapshot.property(SORT_COLUMNS).into_iter();
         let columns = names
             .flat_map(|columns| columns.split(','))
-            .map(|name| schema.index_of(name.trim()))
+            .map(|name| file_schema.index_of(file_columns.file_name(name.trim()).unwrap_or(name)))
             .collect::<Result<_, _>>()
             .map_err(|error| snapshot.error("sorting", error.into()))?;
         Ok(Self {
             columns,
+            run_rows: most_rows.min(SORTED_RUN_ROWS),
             waiting: Vec::new(),
             waiting_rows: 0,
         })
@@ -322,7 +332,7 @@ impl SortOrder {
         if self.columns.is_empty() {
             return Ok(Some(batch));
         }
-        let missing = SORTED_RUN_ROWS - self.waiting_rows;
+        let missing = self.run_rows.saturating_sub(self.waiting_rows);
         let over = (batch.num_rows() > missing).then(|| {
             let over = batch.slice(missing, batch.num_rows() - missing);
             batch = batch.slice(0, missing);
@@ -330,7 +340,7 @@ impl SortOrder {
         });
         self.waiting_rows += batch.num_rows();
         self.waiting.push(batch);
-        if self.waiting_rows < SORTED_RUN_ROWS {
+        if self.waiting_rows < self.run_rows {
             return Ok(None);
         }
         let sorted = self.rest()?;

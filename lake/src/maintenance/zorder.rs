@@ -18,6 +18,7 @@ use super::{Maintainer, plan};
 use crate::catalog::TableEntry;
 use crate::error::Result;
 use crate::metrics::{self, TaskOutcome};
+use crate::table::mapping;
 use crate::table::{AppendCommit, AsOf, LakeTable, OffsetRange, TableSnapshot};
 
 /// The property that names the columns.
@@ -66,8 +67,9 @@ impl Maintainer {
     ///
     /// # Errors
     ///
-    /// [`Error::Table`](crate::Error::Table) for columns that the table has not, and those of
-    /// [`compact`](Self::compact). A lost race is no error.
+    /// [`Error::Table`](crate::Error::Table) for columns that the table has not,
+    /// [`Error::UnsupportedFeature`](crate::Error::UnsupportedFeature) for a table with column
+    /// mapping, and those of [`compact`](Self::compact). A lost race is no error.
     #[instrument(name = "lake.zorder", skip_all, fields(table = %table.name()), err)]
     pub async fn zorder(
         &self,
@@ -100,7 +102,10 @@ impl Maintainer {
         now: DateTime<Utc>,
     ) -> Result<CompactSummary> {
         let snapshot = table.snapshot(AsOf::Latest).await?;
-        compact::refuse_unsupported(table, &snapshot)?;
+        table.check_writable(&snapshot)?;
+        if mapping::is_mapped(&snapshot) {
+            return Err(table.unsupported("`columnMapping` when rows are z-ordered"));
+        }
         if snapshot.file_count() == 0 {
             return Ok(CompactSummary::default());
         }

@@ -1,12 +1,18 @@
 //! The change data feed: what was inserted, updated and deleted between two versions.
 
+mod mapped;
+mod paths;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
+use deltalake::DeltaTable;
 use deltalake::delta_datafusion::DeltaCdfTableProvider;
 
-use super::{AsOf, LakeTable, log, mapping};
+use self::mapped::MappedChanges;
+use self::paths::ChangesLog;
+use super::{AsOf, LakeTable, TableSnapshot, log, mapping};
 use crate::error::{Error, Result};
 
 /// The property that makes changes be recorded.
@@ -19,14 +25,14 @@ impl LakeTable {
     ///
     /// # Shape
     ///
-    /// The columns of the table at `to`, then `_change_type` (`insert`, `update_preimage`,
+    /// The columns of the table at `to`, by the names they have there, then `_change_type` (`insert`, `update_preimage`,
     /// `update_postimage`, `delete`), `_commit_version` and `_commit_timestamp`. In no order.
     ///
     /// # Errors
     ///
     /// [`Error::ChangesNotRecorded`] when the table did not record changes at `from`,
     /// [`Error::VersionNotFound`], [`Error::NoVersionAt`], and [`Error::UnsupportedFeature`] for a
-    /// table with column mapping.
+    /// table whose files tell columns by number.
     pub async fn changes(&self, from: AsOf, to: AsOf) -> Result<Arc<dyn TableProvider>> {
         let end = self.snapshot(to).await?;
         let start = match from {
@@ -41,9 +47,7 @@ impl LakeTable {
                 latest: end.version(),
             });
         }
-        if mapping::FileColumns::of(&end).is_some() {
-            return Err(self.unsupported("`columnMapping` when changes are read"));
-        }
+        self.require_names_in_files(&end, "when changes are read")?;
         let first = self.at_version(start).await?;
         for snapshot in [&first, &end] {
             let recorded = snapshot
@@ -56,14 +60,18 @@ impl LakeTable {
                 });
             }
         }
-        let builder = end
-            .delta_table()
-            .clone()
+        let failed = |error| self.delta_error("reading changes of", error);
+        if mapping::is_mapped(&end) {
+            let changes = MappedChanges::open(&end, start).await.map_err(failed)?;
+            return Ok(Arc::new(changes));
+        }
+        let mut delta = reader_of(&end);
+        delta.state = end.delta_table().state.clone();
+        let builder = delta
             .scan_cdf()
             .with_starting_version(start)
             .with_ending_version(end.version());
-        let provider = DeltaCdfTableProvider::try_new(builder)
-            .map_err(|error| self.delta_error("reading changes of", error))?;
+        let provider = DeltaCdfTableProvider::try_new(builder).map_err(failed)?;
         Ok(Arc::new(provider))
     }
 
@@ -92,4 +100,10 @@ impl LakeTable {
             earliest,
         })
     }
+}
+
+/// Returns the table of a snapshot as Delta reads its changes, without a state.
+fn reader_of(snapshot: &TableSnapshot) -> DeltaTable {
+    let table = snapshot.delta_table().log_store();
+    DeltaTable::new(Arc::new(ChangesLog { table }))
 }

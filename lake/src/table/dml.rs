@@ -12,7 +12,7 @@ use futures::FutureExt;
 use super::constraints::Rules;
 use super::guard::Isolation;
 use super::operation::{ChangeOutcome, Operation, Run, Writes};
-use super::writer::base_properties;
+use super::writer::session_properties;
 use super::{LakeTable, Term, WriteOptions};
 use crate::error::Result;
 
@@ -67,10 +67,11 @@ impl LakeTable {
             self.own_files(&options.note).await?;
         }
         self.operate(operation, |Run { delta, commit, .. }| {
+            let session = options.resources.session();
             let mut builder = delta
                 .delete()
-                .with_session_state(options.resources.session())
-                .with_writer_properties(base_properties().build())
+                .with_writer_properties(session_properties(&session))
+                .with_session_state(session)
                 .with_commit_properties(commit);
             if let Some(predicate) = &predicate {
                 builder = match predicate.clone() {
@@ -154,10 +155,11 @@ impl LakeTable {
             .await?;
         self.own_files(&options.note).await?;
         self.operate(operation, |Run { delta, commit, .. }| {
+            let session = options.resources.session();
             let mut builder = delta
                 .update()
-                .with_session_state(options.resources.session())
-                .with_writer_properties(base_properties().build())
+                .with_writer_properties(session_properties(&session))
+                .with_session_state(session)
                 .with_commit_properties(commit);
             for (column, value) in assignments {
                 let column = datafusion::common::Column::new_unqualified(column.as_str());
@@ -230,12 +232,13 @@ impl LakeTable {
                         return std::future::ready(Ok(())).boxed();
                     }
                 };
+                let session = options.resources.session();
                 let mut builder = run
                     .delta
                     .write(rows)
                     .with_save_mode(SaveMode::Overwrite)
-                    .with_session_state(options.resources.session())
-                    .with_writer_properties(base_properties().build())
+                    .with_writer_properties(session_properties(&session))
+                    .with_session_state(session)
                     .with_commit_properties(run.commit);
                 if let Some(predicate) = predicate {
                     builder = builder.with_replace_where(predicate);

@@ -26,12 +26,9 @@ impl LakeTable {
     /// # Errors
     ///
     /// [`Error::SchemaMismatch`] for a column that exists, is NOT NULL or cannot be stored;
-    /// [`Error::UnsupportedFeature`] for a generated column, or a table with column mapping.
+    /// [`Error::UnsupportedFeature`] for a generated column.
     pub async fn add_columns(&self, fields: &[Field], note: CommitNote) -> Result<ChangeOutcome> {
         let snapshot = self.latest().await?;
-        if mapping::FileColumns::of(&snapshot).is_some() {
-            return Err(self.unsupported("`columnMapping` when columns are added"));
-        }
         for field in fields {
             let name = field.name();
             if field.metadata().contains_key(GENERATION) {
@@ -58,6 +55,9 @@ impl LakeTable {
             .map_err(|error: arrow::error::ArrowError| self.mismatch(error.to_string()))?;
         let columns: Vec<StructField> = columns.fields().cloned().collect();
         protocol::check_columns(&self.table_ref, columns.iter())?;
+        if mapping::is_mapped(&snapshot) {
+            return self.add_mapped_columns(&columns, &note).await;
+        }
         self.redefine(
             "adding columns to",
             &note,
@@ -321,7 +321,7 @@ impl LakeTable {
         self.operate(operation, run).await
     }
 
-    pub(super) fn unsupported(&self, feature: impl Into<String>) -> Error {
+    pub(crate) fn unsupported(&self, feature: impl Into<String>) -> Error {
         protocol::unsupported(&self.table_ref, feature)
     }
 

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use datafusion::catalog::{Session, TableProvider};
 use deltalake::DeltaTableError;
+use deltalake::kernel::Add;
+use serde_json::Value;
 
 use super::TableSnapshot;
+use super::mapping::FileColumns;
 use crate::error::Result;
 
 /// A data file of a version.
@@ -22,8 +25,8 @@ pub struct FileSummary {
     /// When it was written.
     pub modified: Option<DateTime<Utc>>,
     /// What the log says of its values, as JSON: `numRecords`, `minValues`, `maxValues`,
-    /// `nullCount`.
-    pub statistics: Option<serde_json::Value>,
+    /// `nullCount`, by the columns of the table.
+    pub statistics: Option<Value>,
 }
 
 impl TableSnapshot {
@@ -34,22 +37,30 @@ impl TableSnapshot {
     /// [`Error::Table`](crate::Error::Table) when the log cannot be read.
     pub fn files(&self) -> Result<Vec<FileSummary>> {
         let root = self.delta_table().log_store().root_url().clone();
-        Ok(self
-            .adds()?
-            .into_iter()
-            .map(|add| FileSummary {
-                url: root
-                    .join(&add.path)
-                    .map_or_else(|_| add.path.clone(), |url| url.to_string()),
-                partition_values: add.partition_values,
-                size: u64::try_from(add.size).unwrap_or(0),
-                modified: DateTime::from_timestamp_millis(add.modification_time),
-                statistics: add
-                    .stats
-                    .as_deref()
-                    .and_then(|text| serde_json::from_str(text).ok()),
-            })
-            .collect())
+        let columns = FileColumns::of(self);
+        let name = |name: String| {
+            columns
+                .table_name(&name)
+                .map_or(name.clone(), str::to_owned)
+        };
+        let summary = |add: Add| FileSummary {
+            url: root
+                .join(&add.path)
+                .map_or_else(|_| add.path.clone(), |url| url.to_string()),
+            size: u64::try_from(add.size).unwrap_or(0),
+            modified: DateTime::from_timestamp_millis(add.modification_time),
+            statistics: add
+                .stats
+                .as_deref()
+                .and_then(|text| serde_json::from_str(text).ok())
+                .map(|statistics| under_table_names(statistics, name)),
+            partition_values: add
+                .partition_values
+                .into_iter()
+                .map(|(column, value)| (name(column), value))
+                .collect(),
+        };
+        Ok(self.adds()?.into_iter().map(summary).collect())
     }
 
     /// Returns all properties of the table, and the versions of its protocol.
@@ -96,4 +107,15 @@ impl TableSnapshot {
             self.error("planning a scan of", error)
         })
     }
+}
+
+/// Returns statistics whose columns have the names that the table has for them.
+fn under_table_names(mut statistics: Value, name: impl Fn(String) -> String) -> Value {
+    for kind in ["minValues", "maxValues", "nullCount"] {
+        if let Some(Value::Object(columns)) = statistics.get_mut(kind) {
+            let renamed = std::mem::take(columns).into_iter();
+            *columns = renamed.map(|(column, of)| (name(column), of)).collect();
+        }
+    }
+    statistics
 }

@@ -1,5 +1,8 @@
 //! Merging rows of a source into a table.
 
+mod gate;
+mod waiting;
+
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -14,7 +17,7 @@ use futures::FutureExt;
 
 use super::guard::Isolation;
 use super::operation::{ChangeOutcome, Operation, Run, Writes};
-use super::writer::base_properties;
+use super::writer::session_properties;
 use super::{LakeTable, Term, WriteOptions};
 use crate::error::{Error, Result};
 
@@ -130,7 +133,7 @@ impl LakeTable {
     ///
     /// A row of the table that several rows of the source match is an error unless it is deleted.
     /// With [`Resources::Bounded`](crate::Resources::Bounded) joins sort and go to temporary files
-    /// beyond the limit.
+    /// beyond the limit, and so do rows of which it is not known yet whether they are written again.
     ///
     /// # Errors
     ///
@@ -174,17 +177,17 @@ impl LakeTable {
         }
         self.own_files(&options.note).await?;
         self.operate(operation, |Run { delta, commit, .. }| {
-            let session = options.resources.session();
+            let session = gate::bounded(&options.resources.session());
             let source = DataFrame::new(session.as_ref().clone(), plan.clone());
             let builder = match request.on.clone().into() {
                 Term::Sql(on) => delta.merge(source, on),
                 Term::Planned(on) => delta.merge(source, on),
             };
             let builder = builder
+                .with_writer_properties(session_properties(&session))
                 .with_session_state(session)
                 .with_source_alias(&request.source_alias)
                 .with_target_alias(&request.target_alias)
-                .with_writer_properties(base_properties().build())
                 .with_commit_properties(commit);
             let built = request.clauses.iter().try_fold(builder, |builder, clause| {
                 add_clause(builder, clause, &request, &columns)

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use deltalake::kernel::schema::StructField;
+use deltalake::kernel::Protocol;
+use deltalake::kernel::schema::{DataType, PrimitiveType, StructField};
 use deltalake::kernel::transaction::{PROTOCOL, TransactionError};
 use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaTableError, TableProperty};
@@ -44,6 +45,21 @@ const UNSUPPORTED_COLUMNS: [(&str, &str); 5] = [
     ("CURRENT_DEFAULT", "allowColumnDefaults"),
     ("delta.collations", "collations"),
 ];
+
+/// The feature of tables that have times without a time zone.
+pub(super) const LOCAL_TIMES: &str = "timestampNtz";
+
+/// The features that tables have without naming them, by the writer version that brought them.
+const IMPLIED: [(i32, &str); 6] = [
+    (2, "appendOnly"),
+    (2, "invariants"),
+    (3, "checkConstraints"),
+    (4, "changeDataFeed"),
+    (4, "generatedColumns"),
+    (5, "columnMapping"),
+];
+/// The reader version from which on columns may be mapped.
+const MAPPING_READER_VERSION: i32 = 2;
 
 /// The newest writer version that the protocol defines.
 const LAST_WRITER_VERSION: i32 = 7;
@@ -179,6 +195,68 @@ fn feature_list(names: &[String]) -> String {
         "features"
     };
     format!("the {noun} {}", quoted.join(", "))
+}
+
+/// Reports whether columns have times without a time zone, at any depth.
+pub(super) fn has_local_times(columns: &[StructField]) -> bool {
+    columns
+        .iter()
+        .any(|column| is_local_time(column.data_type()))
+}
+
+fn is_local_time(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Primitive(primitive) => *primitive == PrimitiveType::TimestampNtz,
+        DataType::Struct(columns) => columns
+            .fields()
+            .any(|column| is_local_time(column.data_type())),
+        DataType::Array(array) => is_local_time(array.element_type()),
+        DataType::Map(map) => is_local_time(map.key_type()) || is_local_time(map.value_type()),
+        _ => false,
+    }
+}
+
+/// Returns a protocol with one more feature, which readers and writers must know; none when it has
+/// the feature. What the versions implied is named then, because the versions that name features
+/// imply none.
+///
+/// # Errors
+///
+/// Those of features that Delta's library puts into no protocol.
+pub(super) fn with_feature(
+    protocol: &Protocol,
+    feature: &str,
+) -> Result<Option<Protocol>, serde_json::Error> {
+    let mut writer = names(protocol.writer_features()).unwrap_or_else(|| {
+        let version = protocol.min_writer_version();
+        let implied = IMPLIED.iter().filter(|(since, _)| version >= *since);
+        implied.map(|(_, feature)| (*feature).to_owned()).collect()
+    });
+    if writer.iter().any(|known| known == feature) {
+        return Ok(None);
+    }
+    let mut reader = names(protocol.reader_features()).unwrap_or_else(|| {
+        let maps = protocol.min_reader_version() >= MAPPING_READER_VERSION;
+        maps.then(|| "columnMapping".to_owned())
+            .into_iter()
+            .collect()
+    });
+    for features in [&mut writer, &mut reader] {
+        features.push(feature.to_owned());
+        features.sort_unstable();
+        features.dedup();
+    }
+    serde_json::from_value(serde_json::json!({
+        "minReaderVersion": 3,
+        "minWriterVersion": LAST_WRITER_VERSION,
+        "readerFeatures": reader,
+        "writerFeatures": writer,
+    }))
+    .map(Some)
+}
+
+fn names(features: Option<&[impl ToString]>) -> Option<Vec<String>> {
+    features.map(|features| features.iter().map(ToString::to_string).collect())
 }
 
 /// Refuses a property that claims to be Delta's and is not.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, StructArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::display::array_value_to_string;
 use async_trait::async_trait;
@@ -91,6 +91,36 @@ pub(crate) async fn events_table(
     let table = lake.create_table(definition).await.unwrap();
     append(&table, events(ids)).await;
     table
+}
+
+/// Creates `db.events` with column mapping, a nested column and a partition column, and appends
+/// the rows 1, 2 and 3.
+pub(crate) async fn mapped_table(lake: &Arc<Lake>, properties: &[(&str, &str)]) -> LakeTable {
+    let inner = Field::new("inner", DataType::Int64, true);
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Int64, false),
+        Field::new("part", DataType::Utf8, true),
+        Field::new("nested", DataType::Struct(vec![inner].into()), true),
+    ]));
+    let mut mapped = definition("events", schema);
+    mapped.partition_columns = vec!["part".to_owned()];
+    mapped.properties = texts(&[("delta.columnMapping.mode", "name")]);
+    mapped.properties.extend(texts(properties));
+    let table = lake.create_table(mapped).await.unwrap();
+    append(&table, mapped_rows(&[1, 2, 3])).await;
+    table
+}
+
+/// Returns rows `(id, "even" or "odd", {inner: id})`.
+pub(crate) fn mapped_rows(ids: &[i64]) -> RecordBatch {
+    let values: ArrayRef = Arc::new(Int64Array::from(ids.to_vec()));
+    let inner = Arc::new(Field::new("inner", DataType::Int64, true));
+    let nested: ArrayRef = Arc::new(StructArray::from(vec![(inner, Arc::clone(&values))]));
+    let part: ArrayRef = Arc::new(StringArray::from_iter_values(
+        ids.iter()
+            .map(|id| if id % 2 == 0 { "even" } else { "odd" }),
+    ));
+    RecordBatch::try_from_iter([("id", values), ("part", part), ("nested", nested)]).unwrap()
 }
 
 pub(crate) fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -15,9 +15,10 @@ use arrow::ipc::writer::FileWriter;
 use arrow::util::display::array_value_to_string;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::physical_plan::collect;
+use lake::maintenance::{Progress, Scope};
 use lake::{
-    AppendCommit, AsOf, CommitNote, Conversion, Database, Lake, LakeTable, MergeRequest,
-    MergeSource, StorageConfig, TableDefinition, TableName,
+    AppendCommit, AsOf, CommitNote, Conversion, Database, Lake, LakeTable, Maintainer,
+    MaintenanceConfig, MergeRequest, MergeSource, StorageConfig, TableDefinition, TableName,
 };
 use serde_json::json;
 
@@ -148,9 +149,34 @@ impl Checks {
 
     /// Adds a version that not everybody can read.
     async fn add_for(&mut self, what: &str, table: &LakeTable, readers: Option<&[&str]>) {
+        let batches = scan(table, table.snapshot(AsOf::Latest).await.unwrap().version()).await;
+        self.add_rows(what, table, readers, batches, None).await;
+    }
+
+    /// Adds the changes of all versions, for who reads them.
+    async fn add_changes(&mut self, table: &LakeTable) {
+        let state = SessionStateBuilder::new().with_default_features().build();
+        let changes = table.changes(AsOf::Version(0), AsOf::Latest).await.unwrap();
+        // Others have another type for the time of a commit.
+        let columns: Vec<usize> = (0..changes.schema().fields().len() - 1).collect();
+        let plan = changes.scan(&state, Some(&columns), &[], None).await;
+        let batches = collect(plan.unwrap(), state.task_ctx()).await.unwrap();
+        let readers = Some(["spark"].as_slice());
+        self.add_rows("changes", table, readers, batches, Some(0))
+            .await;
+    }
+
+    async fn add_rows(
+        &mut self,
+        what: &str,
+        table: &LakeTable,
+        readers: Option<&[&str]>,
+        batches: Vec<RecordBatch>,
+        changes_from: Option<u64>,
+    ) {
         let version = table.snapshot(AsOf::Latest).await.unwrap().version();
         let file = self.folder.join(format!("{}.arrow", self.list.len()));
-        let batches: Vec<RecordBatch> = scan(table, version).await.iter().map(plain).collect();
+        let batches: Vec<RecordBatch> = batches.iter().map(plain).collect();
         let schema = batches
             .first()
             .map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
@@ -166,6 +192,7 @@ impl Checks {
             "version": version,
             "rows": file,
             "readers": readers,
+            "changes_from": changes_from,
         }));
     }
 }
@@ -295,6 +322,23 @@ async fn everything(table: &LakeTable, checks: &mut Checks) {
     checks.add("after a truncate", table).await;
 }
 
+/// Gives a mapped table one more column, rows that have it, and few files.
+async fn change_columns(lake: &Arc<Lake>, table: &LakeTable) {
+    let extra = Field::new("extra", DataType::Utf8, true);
+    let note = CommitNote::default;
+    table.add_columns(&[extra], note()).await.unwrap();
+    append(table, flights(20..30)).await;
+    table
+        .update(&[("extra", "carrier")], Some("id > 15"), note())
+        .await
+        .unwrap();
+    append(table, flights(30..40)).await;
+    let maintainer = Maintainer::new(Arc::clone(lake), MaintenanceConfig::default().on_demand());
+    let progress = Progress::default();
+    let packed = maintainer.compact(table, Scope::All, &progress).await;
+    assert!(packed.unwrap().files_removed > 0);
+}
+
 fn definition(table: &str, properties: &[(&str, &str)], partitions: &[&str]) -> TableDefinition {
     TableDefinition {
         name: name(table),
@@ -331,7 +375,10 @@ async fn python_reads_what_we_wrote() {
         let table = lake.create_table(definition).await.unwrap();
         everything(&table, &mut checks).await;
     }
-    let mapping = [("delta.columnMapping.mode", "name")];
+    let mapping = [
+        ("delta.columnMapping.mode", "name"),
+        ("delta.enableChangeDataFeed", "true"),
+    ];
     let mapped = definition("mapped", &mapping, &["carrier"]);
     let mapped = lake.create_table(mapped).await.unwrap();
     append(&mapped, flights(0..20)).await;
@@ -342,6 +389,17 @@ async fn python_reads_what_we_wrote() {
     // PyArrow's datasets know no column mapping and no files elsewhere; Polars refuses both.
     let some = Some(["deltalake-sql", "spark"].as_slice());
     checks.add_for("with column mapping", &mapped, some).await;
+    change_columns(&lake, &mapped).await;
+    checks
+        .add_for("with another column, packed", &mapped, some)
+        .await;
+    checks.add_changes(&mapped).await;
+    let note = CommitNote::default();
+    mapped
+        .rename_column("delay", "minutes", note)
+        .await
+        .unwrap();
+    checks.add_for("with a column renamed", &mapped, some).await;
     let at = AsOf::Version(2);
     let clone = lake
         .clone_table(&name("parted"), at, &name("clone"), CommitNote::default())

@@ -1,12 +1,11 @@
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, StructArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::TimeUnit;
 
 use super::*;
-use crate::lake::Lake;
 use crate::table::testing::*;
-use crate::table::{AsOf, MergeRequest, MergeSource};
+use crate::table::{AsOf, MergeRequest, MergeSource, TableSnapshot};
 
 fn note() -> CommitNote {
     CommitNote::default()
@@ -132,37 +131,10 @@ async fn changes_are_recorded_from_the_property_on() {
     );
 }
 
-/// Creates a table with column mapping, a nested column and a partition column.
-async fn mapped_table(lake: &Arc<Lake>) -> LakeTable {
-    let inner = Field::new("inner", DataType::Int64, true);
-    let schema = Arc::new(Schema::new(vec![
-        Field::new("id", DataType::Int64, false),
-        Field::new("part", DataType::Utf8, true),
-        Field::new("nested", DataType::Struct(vec![inner].into()), true),
-    ]));
-    let mut mapped = definition("events", schema);
-    mapped.partition_columns = vec!["part".to_owned()];
-    mapped.properties = texts(&[("delta.columnMapping.mode", "name")]);
-    let table = lake.create_table(mapped).await.unwrap();
-    append(&table, mapped_rows(&[1, 2, 3])).await;
-    table
-}
-
-fn mapped_rows(ids: &[i64]) -> RecordBatch {
-    let values: ArrayRef = Arc::new(Int64Array::from(ids.to_vec()));
-    let inner = Arc::new(Field::new("inner", DataType::Int64, true));
-    let nested: ArrayRef = Arc::new(StructArray::from(vec![(inner, Arc::clone(&values))]));
-    let part: ArrayRef = Arc::new(StringArray::from_iter_values(
-        ids.iter()
-            .map(|id| if id % 2 == 0 { "even" } else { "odd" }),
-    ));
-    RecordBatch::try_from_iter([("id", values), ("part", part), ("nested", nested)]).unwrap()
-}
-
 #[tokio::test]
 async fn a_table_with_column_mapping_is_written_and_read() {
     let lake = new_lake("memory://").await;
-    let table = mapped_table(&lake).await;
+    let table = mapped_table(&lake, &[]).await;
     assert_eq!(
         rows(&table).await,
         ["1|odd|{inner: 1}", "2|even|{inner: 2}", "3|odd|{inner: 3}"]
@@ -194,11 +166,126 @@ async fn a_table_with_column_mapping_is_written_and_read() {
         rows(&table).await,
         ["13|odd|{inner: 3}", "1|odd|{inner: 1}", "4|even|{inner: 4}"]
     );
-    let error = table
-        .add_columns(&[Field::new("x", DataType::Int64, true)], note())
+}
+
+/// Returns the field of a column in the table's own words, and the highest number given so far.
+fn noted(snapshot: &TableSnapshot, column: &str) -> (serde_json::Value, i64) {
+    let state = snapshot.delta_table().snapshot().unwrap();
+    let schema = serde_json::to_value(state.schema()).unwrap();
+    let mut fields = schema["fields"].as_array().unwrap().iter();
+    let field = fields.find(|field| field["name"] == column).unwrap();
+    let highest = snapshot.property("delta.columnMapping.maxColumnId");
+    (field.clone(), highest.unwrap().parse().unwrap())
+}
+
+#[tokio::test]
+async fn columns_added_with_column_mapping_get_the_next_numbers_and_names_of_their_own() {
+    let lake = new_lake("memory://").await;
+    let table = mapped_table(&lake, &[]).await;
+    let (_, before) = noted(&table.snapshot(AsOf::Latest).await.unwrap(), "id");
+    assert_eq!(before, 4);
+    let inside = Field::new("inside", DataType::Utf8, true);
+    let pair = DataType::Struct(vec![inside].into());
+    let item = Field::new("element", pair, true);
+    let added = [
+        Field::new("extra", DataType::Utf8, true),
+        Field::new("list", DataType::List(item.into()), true),
+    ];
+    table.add_columns(&added, note()).await.unwrap();
+    let snapshot = table.snapshot(AsOf::Latest).await.unwrap();
+    let (extra, highest) = noted(&snapshot, "extra");
+    let (list, _) = noted(&snapshot, "list");
+    assert_eq!(highest, 7);
+    let inside = &list["type"]["elementType"]["fields"][0];
+    let mut names = std::collections::BTreeSet::new();
+    for (field, id) in [(&extra, 5), (&list, 6), (inside, 7)] {
+        assert_eq!(field["metadata"]["delta.columnMapping.id"], id, "{field}");
+        let name = &field["metadata"]["delta.columnMapping.physicalName"];
+        let name = name.as_str().unwrap().to_owned();
+        assert!(name.starts_with("col-") && names.insert(name), "{field}");
+    }
+    let none = [
+        "1|odd|{inner: 1}||",
+        "2|even|{inner: 2}||",
+        "3|odd|{inner: 3}||",
+    ];
+    assert_eq!(rows(&table).await, none);
+    let extra: ArrayRef = Arc::new(StringArray::from(vec!["x"]));
+    let id: ArrayRef = Arc::new(Int64Array::from(vec![4]));
+    let batch = RecordBatch::try_from_iter([("id", id), ("extra", extra)]).unwrap();
+    append(&table, batch).await;
+    table.rename_column("extra", "more", note()).await.unwrap();
+    table
+        .update(&[("more", "'y'")], Some("id = 1"), note())
         .await
-        .unwrap_err();
-    assert!(error.to_string().contains("`columnMapping`"), "{error}");
+        .unwrap();
+    assert_eq!(
+        rows(&table).await,
+        [
+            "1|odd|{inner: 1}|y|",
+            "2|even|{inner: 2}||",
+            "3|odd|{inner: 3}||",
+            "4|||x|"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_number_of_a_dropped_column_is_not_given_again() {
+    let lake = new_lake("memory://").await;
+    let table = mapped_table(&lake, &[]).await;
+    table.drop_column("nested", note()).await.unwrap();
+    let nested = Field::new("nested", DataType::Utf8, true);
+    table.add_columns(&[nested], note()).await.unwrap();
+    let snapshot = table.snapshot(AsOf::Latest).await.unwrap();
+    let (nested, highest) = noted(&snapshot, "nested");
+    assert_eq!(
+        (&nested["metadata"]["delta.columnMapping.id"], highest),
+        (&5.into(), 5)
+    );
+    // The values of the dropped column of that name are another column's.
+    assert_eq!(rows(&table).await, ["1|odd|", "2|even|", "3|odd|"]);
+}
+
+#[tokio::test]
+async fn times_without_a_zone_raise_the_protocol_and_keep_what_it_implied() {
+    let lake = new_lake("memory://").await;
+    let table = mapped_table(&lake, &[]).await;
+    let at = Field::new("at", DataType::Timestamp(TimeUnit::Microsecond, None), true);
+    table.add_columns(&[at], note()).await.unwrap();
+    let snapshot = table.snapshot(AsOf::Latest).await.unwrap();
+    let state = snapshot.delta_table().snapshot().unwrap();
+    let protocol = serde_json::to_value(state.protocol()).unwrap();
+    assert_eq!(protocol["minReaderVersion"], 3);
+    assert_eq!(protocol["minWriterVersion"], 7);
+    let features = |key: &str| serde_json::from_value::<Vec<String>>(protocol[key].clone());
+    let mut reader = features("readerFeatures").unwrap();
+    reader.sort_unstable();
+    assert_eq!(reader, ["columnMapping", "timestampNtz"]);
+    let writer = features("writerFeatures").unwrap();
+    for feature in ["appendOnly", "columnMapping", "invariants", "timestampNtz"] {
+        assert!(writer.iter().any(|known| known == feature), "{writer:?}");
+    }
+    append(&table, mapped_rows(&[4])).await;
+    table.delete(Some("id < 4"), note()).await.unwrap();
+    assert_eq!(rows(&table).await, ["4|even|{inner: 4}|"]);
+}
+
+#[tokio::test]
+async fn files_are_told_by_the_names_of_the_table() {
+    let lake = new_lake("memory://").await;
+    let named = [("delta.dataSkippingStatsColumns", "id")];
+    let table = mapped_table(&lake, &named).await;
+    let snapshot = table.snapshot(AsOf::Latest).await.unwrap();
+    for file in snapshot.files().unwrap() {
+        let part = file.partition_values["part"].clone().unwrap();
+        let highest = if part == "even" { 2 } else { 3 };
+        let statistics = file.statistics.unwrap();
+        assert_eq!(
+            statistics["maxValues"],
+            serde_json::json!({ "id": highest })
+        );
+    }
 }
 
 #[tokio::test]
@@ -213,7 +300,7 @@ async fn column_mapping_is_not_added_to_a_table() {
 #[tokio::test]
 async fn columns_are_renamed_and_dropped_with_column_mapping() {
     let lake = new_lake("memory://").await;
-    let table = mapped_table(&lake).await;
+    let table = mapped_table(&lake, &[]).await;
     table.rename_column("part", "parity", note()).await.unwrap();
     table.rename_column("id", "number", note()).await.unwrap();
     table.drop_column("nested", note()).await.unwrap();

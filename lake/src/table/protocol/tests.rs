@@ -2,6 +2,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use super::*;
 use crate::lake::Lake;
+use crate::maintenance::{Maintainer, MaintenanceConfig, Progress, Scope};
 use crate::table::testing::*;
 use crate::table::{AppendCommit, AsOf, CommitNote, MergeRequest, MergeSource};
 
@@ -115,6 +116,75 @@ async fn features_that_readers_need_too_are_refused_by_their_names() {
         }
         assert_eq!(files(&table), before, "{feature}: something was written");
     }
+}
+
+/// Returns a deletion vector that is in the action itself, and hides the rows at positions below
+/// 65,536 that are given: a Roaring bitmap of 64 bits, in Z85.
+fn inline_vector(hidden: &[u16]) -> serde_json::Value {
+    let mut bytes = 1_681_511_377_u32.to_le_bytes().to_vec();
+    // One bitmap, of the numbers whose upper half is 0; in it one array of numbers.
+    bytes.extend(1_u64.to_le_bytes());
+    bytes.extend(0_u32.to_le_bytes());
+    bytes.extend(12_346_u32.to_le_bytes());
+    bytes.extend(1_u32.to_le_bytes());
+    bytes.extend(0_u16.to_le_bytes());
+    bytes.extend(u16::try_from(hidden.len() - 1).unwrap().to_le_bytes());
+    bytes.extend(16_u32.to_le_bytes());
+    bytes.extend(hidden.iter().flat_map(|row| row.to_le_bytes()));
+    let size = bytes.len();
+    bytes.resize(size.next_multiple_of(4), 0);
+    let digits =
+        b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+    let mut text = String::new();
+    for word in bytes.chunks(4) {
+        let word = u32::from_be_bytes(word.try_into().unwrap());
+        for power in (0..5).rev() {
+            let digit = word / 85_u32.pow(power) % 85;
+            text.push(char::from(digits[digit as usize]));
+        }
+    }
+    serde_json::json!({
+        "storageType": "i", "pathOrInlineDv": text, "sizeInBytes": size,
+        "cardinality": hidden.len(),
+    })
+}
+
+#[tokio::test]
+async fn a_table_with_deletion_vectors_is_read_and_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let feature = ["deletionVectors"];
+    let table = with_protocol(folder.path(), &features(&feature, &feature)).await;
+    let log = table.url().to_file_path().unwrap().join("_delta_log");
+    let appended = std::fs::read_to_string(log.join(format!("{:020}.json", 1))).unwrap();
+    let add = appended
+        .lines()
+        .find(|line| line.contains("\"add\""))
+        .unwrap();
+    let mut add: serde_json::Value = serde_json::from_str(add).unwrap();
+    let remove = serde_json::json!({ "remove": {
+        "path": add["add"]["path"], "dataChange": true, "deletionTimestamp": 0,
+    }});
+    add["add"]["deletionVector"] = inline_vector(&[1]);
+    let commit = format!("{remove}\n{add}");
+    std::fs::write(log.join(format!("{:020}.json", 3)), commit).unwrap();
+    assert_eq!(rows(&table).await, ["0|n0", "2|n2"]);
+    let before = files(&table);
+    let lake = lake_at(&folder.path().display().to_string()).await;
+    let maintainer = Maintainer::new(lake, MaintenanceConfig::default());
+    let mut errors = refusals(&table).await;
+    let progress = Progress::default();
+    let compacted = maintainer.compact(&table, Scope::All, &progress).await;
+    errors.push(compacted.unwrap_err());
+    for error in errors {
+        assert!(
+            matches!(error, Error::UnsupportedFeature { .. }),
+            "{error:?}"
+        );
+        let text = error.to_string();
+        assert!(text.contains("the feature `deletionVectors`"), "{text}");
+    }
+    assert_eq!(files(&table), before, "something was written");
+    assert_eq!(rows(&table).await, ["0|n0", "2|n2"]);
 }
 
 #[tokio::test]

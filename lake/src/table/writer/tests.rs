@@ -1,5 +1,5 @@
 use crate::table::testing::*;
-use crate::table::{AppendCommit, AsOf};
+use crate::table::{AppendCommit, AsOf, Resources};
 
 #[tokio::test]
 async fn few_rows_are_compressed_fast_and_many_well() {
@@ -26,4 +26,19 @@ async fn few_rows_are_compressed_fast_and_many_well() {
     files.sort_unstable();
     assert_eq!(files, [(3, false), (20_000, true), (20_000, true)]);
     assert_eq!(rows_of(&snapshot).await.len(), 40_003);
+}
+
+#[test]
+fn row_groups_are_as_large_as_the_memory_of_an_operation_allows() {
+    let bytes = |resources: Resources| {
+        let session = resources.session();
+        super::session_properties(&session).max_row_group_bytes()
+    };
+    let bounded = |memory_bytes| Resources::Bounded {
+        memory_bytes,
+        spill_bytes: 1 << 30,
+    };
+    assert_eq!(bytes(bounded(64 << 20)), Some(4 << 20));
+    assert_eq!(bytes(bounded(1 << 30)), Some(32 << 20));
+    assert_eq!(bytes(Resources::Unbounded), None);
 }

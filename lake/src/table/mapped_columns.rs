@@ -1,5 +1,5 @@
-//! Renaming and dropping columns, which column mapping makes a matter of the log alone: files know
-//! a column by another name, which stays.
+//! Adding, renaming and dropping columns of tables with column mapping, which makes it a matter of
+//! the log alone: files know a column by another name, which stays.
 
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::kernel::schema::StructField;
@@ -8,10 +8,11 @@ use deltalake::kernel::{Action, CommitInfo, Metadata, MetadataExt, StructType};
 use deltalake::protocol::DeltaOperation;
 use deltalake::{DeltaResult, DeltaTableError};
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde_json::json;
 
 use super::operation::{ChangeOutcome, CommitNote, Run};
-use super::{LakeTable, TableSnapshot, constraints, mapping};
+use super::{LakeTable, TableSnapshot, constraints, mapping, protocol};
 use crate::error::Result;
 
 /// Properties that name columns.
@@ -72,6 +73,19 @@ impl LakeTable {
             .await
     }
 
+    /// Adds columns, whose names the caller has checked, to a table with column mapping.
+    pub(super) async fn add_mapped_columns(
+        &self,
+        columns: &[StructField],
+        note: &CommitNote,
+    ) -> Result<ChangeOutcome> {
+        self.redefine("adding columns to", note, |run| {
+            let committed = commit_columns(run, columns);
+            async move { committed?.await.map(drop) }.boxed()
+        })
+        .await
+    }
+
     async fn change_column(
         &self,
         snapshot: &TableSnapshot,
@@ -80,7 +94,7 @@ impl LakeTable {
     ) -> Result<ChangeOutcome> {
         let column = change.column();
         self.require_columns([column]).await?;
-        if mapping::FileColumns::of(snapshot).is_none() {
+        if !mapping::is_mapped(snapshot) {
             return Err(self.mismatch(format!(
                 "column `{column}` cannot be renamed or dropped without the feature \
                  `columnMapping`: a table has it that was created with the property \
@@ -181,10 +195,7 @@ fn changed_metadata(snapshot: &TableSnapshot, change: Change<'_>) -> DeltaResult
     Ok(serde_json::from_value(metadata)?)
 }
 
-fn commit_change(
-    run: Run,
-    change: Change<'_>,
-) -> DeltaResult<futures::future::BoxFuture<'static, DeltaResult<()>>> {
+fn commit_change(run: Run, change: Change<'_>) -> DeltaResult<BoxFuture<'static, DeltaResult<()>>> {
     let metadata = changed_metadata(&run.snapshot, change)?;
     let operation = DeltaOperation::UpdateFieldMetadata {
         fields: metadata.parse_schema()?.fields().cloned().collect(),
@@ -193,8 +204,44 @@ fn commit_change(
         Action::CommitInfo(change.commit_info()),
         Action::Metadata(metadata),
     ];
+    Ok(commit(run, actions, operation))
+}
+
+fn commit_columns(
+    run: Run,
+    columns: &[StructField],
+) -> DeltaResult<BoxFuture<'static, DeltaResult<()>>> {
+    let state = run.snapshot.delta_table().snapshot()?;
+    let (schema, metadata) = (state.schema(), state.metadata());
+    let noted = metadata.configuration().get(mapping::MAX_ID);
+    let noted: i64 = noted.and_then(|id| id.parse().ok()).unwrap_or(0);
+    // A number that a dropped column had must not be given again.
+    let mut last_id = noted.max(mapping::highest_id(&schema));
+    let added = mapping::assign(columns.iter().cloned(), &mut last_id)?;
+    let schema = StructType::try_new(schema.fields().cloned().chain(added.iter().cloned()))?;
+    let metadata = metadata
+        .clone()
+        .with_schema(&schema)?
+        .add_config_key(mapping::MAX_ID.to_owned(), last_id.to_string())?;
+    let mut actions = vec![Action::Metadata(metadata)];
+    if protocol::has_local_times(&added) {
+        let raised = protocol::with_feature(state.protocol(), protocol::LOCAL_TIMES)?;
+        actions.extend(raised.map(Action::Protocol));
+    }
+    Ok(commit(
+        run,
+        actions,
+        DeltaOperation::AddColumn { fields: added },
+    ))
+}
+
+fn commit(
+    run: Run,
+    actions: Vec<Action>,
+    operation: DeltaOperation,
+) -> BoxFuture<'static, DeltaResult<()>> {
     let Run { delta, commit, .. } = run;
-    Ok(async move {
+    async move {
         let state = delta.snapshot()?;
         CommitBuilder::from(commit)
             .with_actions(actions)
@@ -202,5 +249,5 @@ fn commit_change(
             .await?;
         Ok(())
     }
-    .boxed())
+    .boxed()
 }
