@@ -164,6 +164,8 @@ fn watched(
 struct Watched {
     inner: Arc<dyn PhysicalExpr>,
     stop: Arc<AtomicBool>,
+    /// Whether it may be all that its worker does for long.
+    is_endless: bool,
     since: Instant,
     /// When it last let other tasks run, in milliseconds after `since`.
     shared_ms: AtomicU64,
@@ -174,8 +176,18 @@ impl Watched {
         Self {
             inner: Arc::clone(inner),
             stop: Arc::clone(stop),
+            is_endless: true,
             since: Instant::now(),
             shared_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns one that is evaluated between other work: it looks, and never hands its worker's tasks to another
+    /// thread, each of which has memory of its own.
+    fn passing(inner: &Arc<dyn PhysicalExpr>, stop: &Arc<AtomicBool>) -> Self {
+        Self {
+            is_endless: false,
+            ..Self::new(inner, stop)
         }
     }
 
@@ -184,6 +196,9 @@ impl Watched {
     /// A join without matches never yields: whoever is to cancel it could wait behind it for ever. A runtime of one
     /// thread has nobody to hand them to.
     fn is_to_share(&self) -> bool {
+        if !self.is_endless {
+            return false;
+        }
         let now = self.since.elapsed();
         let last = Duration::from_millis(self.shared_ms.load(Ordering::Relaxed));
         if now < last + SHARE {
@@ -240,7 +255,10 @@ impl PhysicalExpr for Watched {
     ) -> Result<Arc<dyn PhysicalExpr>> {
         let inner = children.into_iter().next();
         let inner = inner.ok_or_else(|| DataFusionError::Internal("no expression".to_owned()))?;
-        Ok(Arc::new(Self::new(&inner, &self.stop)))
+        Ok(Arc::new(Self {
+            is_endless: self.is_endless,
+            ..Self::new(&inner, &self.stop)
+        }))
     }
 
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -37,7 +37,7 @@ impl WatchedSort {
             return None;
         }
         let watched = planned.expr().iter().map(|key| PhysicalSortExpr {
-            expr: Arc::new(Watched::new(&key.expr, stop)),
+            expr: Arc::new(Watched::passing(&key.expr, stop)),
             options: key.options,
         });
         let sort = SortExec::new(LexOrdering::new(watched)?, Arc::clone(planned.input()));
