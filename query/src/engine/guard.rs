@@ -32,7 +32,7 @@ use futures::StreamExt;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use self::sort::WatchedSort;
-use super::work::QueryWork;
+use super::work::{QueryWork, RunningPlan};
 use super::workers::Workers;
 
 /// Batches that may wait for their reader.
@@ -61,9 +61,8 @@ pub(super) fn execute_shown(
 ) -> Result<(Arc<dyn ExecutionPlan>, SendableRecordBatchStream)> {
     let stop = Arc::new(AtomicBool::new(false));
     let plan = guarded(plan, &stop)?;
-    if let Some(work) = context.session_config().get_extension::<QueryWork>() {
-        work.begin(Arc::clone(&plan));
-    }
+    let work = context.session_config().get_extension::<QueryWork>();
+    let running = work.map(|work| work.begin(Arc::clone(&plan)));
     let workers = context.session_config().get_extension::<Workers>();
     let workers = workers.ok_or_else(|| DataFusionError::Internal("no workers".to_owned()))?;
     let rows = {
@@ -85,7 +84,10 @@ pub(super) fn execute_shown(
         Ok(())
     };
     task.spawn_on(work, workers.handle());
-    let reader = Reader(stop);
+    let reader = Reader {
+        stop,
+        _running: running,
+    };
     let rows = task.build().inspect(move |_| {
         let _ = &reader;
     });
@@ -93,11 +95,14 @@ pub(super) fn execute_shown(
 }
 
 /// Whoever reads the rows; when it is gone, they are not wanted.
-struct Reader(Arc<AtomicBool>);
+struct Reader {
+    stop: Arc<AtomicBool>,
+    _running: Option<RunningPlan>,
+}
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 

@@ -152,3 +152,22 @@ async fn an_external_table_is_shown_as_it_would_be_created() {
     let plan = text(&engine, "EXPLAIN SELECT * FROM lake.s.g WHERE year = 2013").await;
     assert!(plan.contains("EmptyExec"), "{plan}");
 }
+
+#[tokio::test]
+async fn rows_that_nobody_reads_are_not_made_while_their_session_lives() {
+    let engine = engine().await;
+    let session = SessionSettings::default();
+    let many = "UNNEST(sequence(1, 10000))";
+    let sql = format!(
+        "SELECT a.n % 10 AS k, sum(a.n * b.n * c.n % 7) FROM {many} a(n) CROSS JOIN {many} b(n) CROSS JOIN {many} c(n) GROUP BY 1"
+    );
+    let result = engine.run(&sql, &session).await.unwrap();
+    let workers = engine.workers().handle().metrics();
+    assert!(workers.num_alive_tasks() > 0, "it is at work");
+    drop(result);
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while workers.num_alive_tasks() > 0 || session.work.totals().memory_bytes > 0 {
+        assert!(std::time::Instant::now() < patience, "work goes on");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}

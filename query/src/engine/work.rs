@@ -21,8 +21,8 @@ pub struct QueryWork {
 #[derive(Debug, Default)]
 struct State {
     /// What runs now; its operators count what they do.
-    plan: Option<Arc<dyn ExecutionPlan>>,
-    /// Of the plans before it.
+    running: Vec<Arc<dyn ExecutionPlan>>,
+    /// Of the plans that have ended.
     done: Totals,
 }
 
@@ -49,16 +49,10 @@ pub struct Totals {
 }
 
 impl QueryWork {
-    /// Counts what `plan` does from now on.
-    pub(super) fn begin(&self, plan: Arc<dyn ExecutionPlan>) {
-        let mut state = self.state.lock();
-        state.close();
-        state.plan = Some(plan);
-    }
-
-    /// Lets go of the plan, which may hold tables of joins; its numbers stay.
-    pub(super) fn end(&self) {
-        self.state.lock().close();
+    /// Counts what `plan` does until the guard is dropped.
+    pub(super) fn begin(self: Arc<Self>, plan: Arc<dyn ExecutionPlan>) -> RunningPlan {
+        self.state.lock().running.push(Arc::clone(&plan));
+        RunningPlan { work: self, plan }
     }
 
     /// Returns the numbers now.
@@ -82,15 +76,25 @@ impl QueryWork {
 impl State {
     fn totals(&self) -> Totals {
         let mut totals = self.done;
-        if let Some(plan) = &self.plan {
+        for plan in &self.running {
             add(&mut totals, plan.as_ref());
         }
         totals
     }
+}
 
-    fn close(&mut self) {
-        self.done = self.totals();
-        self.plan = None;
+/// A plan on the account. What a plan holds, such as tables of joins and the tasks of exchanges, must go when nobody
+/// reads its rows any more; its numbers stay.
+pub(super) struct RunningPlan {
+    work: Arc<QueryWork>,
+    plan: Arc<dyn ExecutionPlan>,
+}
+
+impl Drop for RunningPlan {
+    fn drop(&mut self) {
+        let mut state = self.work.state.lock();
+        add(&mut state.done, self.plan.as_ref());
+        state.running.retain(|plan| !Arc::ptr_eq(plan, &self.plan));
     }
 }
 

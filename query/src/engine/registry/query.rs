@@ -323,7 +323,6 @@ impl RunningQuery {
         };
         progress.failure = failure.map(Arc::new);
         drop(progress);
-        self.session.work.end();
         self.changed.notify_waiters();
     }
 
