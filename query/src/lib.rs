@@ -4,6 +4,7 @@ mod config;
 pub mod engine;
 mod error;
 pub mod hive_metastore;
+mod metrics;
 pub mod presto;
 mod sql_library;
 pub mod trino;

@@ -169,21 +169,15 @@ fn watched(
 struct Watched {
     inner: Arc<dyn PhysicalExpr>,
     stop: Arc<AtomicBool>,
-    /// Whether it may be all that its worker does for long.
-    is_endless: bool,
-    since: Instant,
-    /// When it last let other tasks run, in milliseconds after `since`.
-    shared_ms: AtomicU64,
+    /// Of what may be all that its worker does for long.
+    turns: Option<Turns>,
 }
 
 impl Watched {
     fn new(inner: &Arc<dyn PhysicalExpr>, stop: &Arc<AtomicBool>) -> Self {
         Self {
-            inner: Arc::clone(inner),
-            stop: Arc::clone(stop),
-            is_endless: true,
-            since: Instant::now(),
-            shared_ms: AtomicU64::new(0),
+            turns: Some(Turns::default()),
+            ..Self::passing(inner, stop)
         }
     }
 
@@ -191,26 +185,42 @@ impl Watched {
     /// thread, each of which has memory of its own.
     fn passing(inner: &Arc<dyn PhysicalExpr>, stop: &Arc<AtomicBool>) -> Self {
         Self {
-            is_endless: false,
-            ..Self::new(inner, stop)
+            inner: Arc::clone(inner),
+            stop: Arc::clone(stop),
+            turns: None,
         }
     }
+}
 
-    /// Returns whether the other tasks of this worker are to run elsewhere for a while.
-    ///
-    /// A join without matches never yields: whoever is to cancel it could wait behind it for ever. A runtime of one
-    /// thread has nobody to hand them to.
-    fn is_to_share(&self) -> bool {
-        if !self.is_endless {
-            return false;
+/// When the other tasks of a worker are to run elsewhere for a while.
+///
+/// A join without matches never yields: whoever is to cancel it could wait behind it for ever.
+#[derive(Debug)]
+struct Turns {
+    since: Instant,
+    /// The last turn of the others, in milliseconds after `since`.
+    last_ms: AtomicU64,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            last_ms: AtomicU64::new(0),
         }
+    }
+}
+
+impl Turns {
+    /// Returns whether it is the others' turn; never in a runtime of one thread, which has nobody to hand them to.
+    fn is_others(&self) -> bool {
         let now = self.since.elapsed();
-        let last = Duration::from_millis(self.shared_ms.load(Ordering::Relaxed));
+        let last = Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
         if now < last + SHARE {
             return false;
         }
         let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        self.shared_ms.store(now, Ordering::Relaxed);
+        self.last_ms.store(now, Ordering::Relaxed);
         Handle::try_current().is_ok_and(|r| r.runtime_flavor() == RuntimeFlavor::MultiThread)
     }
 }
@@ -244,7 +254,7 @@ impl PhysicalExpr for Watched {
         if self.stop.load(Ordering::Relaxed) {
             return Err(DataFusionError::External(Box::new(crate::Error::Cancelled)));
         }
-        if self.is_to_share() {
+        if self.turns.as_ref().is_some_and(Turns::is_others) {
             return tokio::task::block_in_place(|| self.inner.evaluate(batch));
         }
         self.inner.evaluate(batch)
@@ -260,9 +270,10 @@ impl PhysicalExpr for Watched {
     ) -> Result<Arc<dyn PhysicalExpr>> {
         let inner = children.into_iter().next();
         let inner = inner.ok_or_else(|| DataFusionError::Internal("no expression".to_owned()))?;
+        let turns = self.turns.as_ref().map(|_| Turns::default());
         Ok(Arc::new(Self {
-            is_endless: self.is_endless,
-            ..Self::new(&inner, &self.stop)
+            turns,
+            ..Self::passing(&inner, &self.stop)
         }))
     }
 

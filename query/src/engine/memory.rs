@@ -48,17 +48,55 @@ pub(super) fn execute(
     Ok(Box::pin(rows))
 }
 
+/// Runs `plan` to its end, and again as [`execute`] does; returns the plan that ended, whose nodes keep what they did.
+///
+/// # Errors
+/// The plan fails, for another reason than memory or also with little of it.
+pub(super) async fn execute_to_end(
+    state: SessionState,
+    logical: &LogicalPlan,
+    plan: Arc<dyn ExecutionPlan>,
+    task: Arc<TaskContext>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    match to_end(plan, task).await {
+        Err(error) if is_exhausted(&error) => {
+            let (plan, task) = with_little_memory(state, logical).await?;
+            to_end(plan, task).await
+        }
+        ended => ended,
+    }
+}
+
+async fn to_end(
+    plan: Arc<dyn ExecutionPlan>,
+    task: Arc<TaskContext>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let (plan, mut rows) = guard::execute_shown(plan, task)?;
+    while let Some(batch) = rows.next().await {
+        batch?;
+    }
+    Ok(plan)
+}
+
 async fn again(
-    mut state: SessionState,
+    state: SessionState,
     logical: &LogicalPlan,
 ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    let (plan, task) = with_little_memory(state, logical).await?;
+    Ok(guard::execute(plan, task)?.boxed())
+}
+
+async fn with_little_memory(
+    mut state: SessionState,
+    logical: &LogicalPlan,
+) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
     let options = state.config_mut().options_mut();
     options.optimizer.prefer_hash_join = false;
     let rows = options.execution.batch_size.get().min(SMALL_BATCH_ROWS);
     options.execution.batch_size = datafusion::config::ConfigNonZeroUsize::try_new(rows)?;
     options.execution.sort_spill_reservation_bytes /= 2;
     let plan = state.create_physical_plan(logical).await?;
-    Ok(guard::execute(plan, Arc::new(TaskContext::from(&state)))?.boxed())
+    Ok((plan, Arc::new(TaskContext::from(&state))))
 }
 
 fn is_exhausted(error: &DataFusionError) -> bool {

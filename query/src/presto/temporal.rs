@@ -162,8 +162,12 @@ pub fn normalize_zone(zone: &str) -> Option<String> {
     if matches!(zone, "Z" | "z" | "UTC" | "utc" | "Etc/UTC" | "GMT") {
         return Some("UTC".to_owned());
     }
-    if let Some(sign) = zone.chars().next().filter(|c| matches!(c, '+' | '-')) {
-        let digits = zone.get(1..)?;
+    let offset = ["UTC", "GMT", "UT"]
+        .iter()
+        .find_map(|prefix| zone.strip_prefix(prefix))
+        .unwrap_or(zone);
+    if let Some(sign) = offset.chars().next().filter(|c| matches!(c, '+' | '-')) {
+        let digits = offset.get(1..)?;
         let (hours, minutes) = match digits.split_once(':') {
             Some((hours, minutes)) => (number(hours, 2)?, number(minutes, 2)?),
             None if digits.len() == 4 => {
@@ -187,16 +191,22 @@ pub fn normalize_zone(zone: &str) -> Option<String> {
 pub fn local_to_utc(local_nanos: i128, zone: &Tz) -> Option<i128> {
     let (seconds, nanos) = split(local_nanos);
     let local = DateTime::<Utc>::from_timestamp(seconds, 0)?.naive_utc();
-    let utc = match zone.from_local_datetime(&local).earliest() {
-        Some(found) => found.naive_utc(),
-        // A wall time that clocks skip is as long after the gap as it is after the gap's begin.
+    let utc = instant_of(local, zone)?;
+    Some(i128::from(utc.and_utc().timestamp()) * NANOS_PER_SECOND + nanos)
+}
+
+/// Returns the time in UTC of a wall time, the first of two; one that clocks skip is as long after the gap as it is
+/// after the gap's begin. None if it is out of range.
+#[must_use]
+pub fn instant_of(local: NaiveDateTime, zone: &Tz) -> Option<NaiveDateTime> {
+    let offset = match zone.offset_from_local_datetime(&local).earliest() {
+        Some(offset) => offset,
         None => {
             let before = local.checked_sub_signed(Duration::hours(3))?;
-            let offset = zone.from_local_datetime(&before).earliest()?.offset().fix();
-            local.checked_sub_offset(offset)?
+            zone.offset_from_local_datetime(&before).earliest()?
         }
     };
-    Some(i128::from(utc.and_utc().timestamp()) * NANOS_PER_SECOND + nanos)
+    local.checked_sub_offset(offset.fix())
 }
 
 /// Returns the wall time in the zone as nanoseconds since 1970; none if it is out of range.

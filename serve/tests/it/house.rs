@@ -43,6 +43,17 @@ async fn the_year_is_loaded_once_and_every_door_answers() {
         let response = sandbox.http.get(sandbox.url(page)).send().await.unwrap();
         assert_eq!(response.status(), 200, "{page}");
     }
+    let statement = sandbox.http.post(sandbox.url("/v1/statement"));
+    let statement = statement.header("x-trino-user", "test").body("SELECT 1");
+    assert_eq!(statement.send().await.unwrap().status(), 200);
+    let metrics = sandbox.http.get(sandbox.url("/metrics")).send().await;
+    let metrics = metrics.unwrap().text().await.unwrap();
+    for name in [
+        "lakehouse_lake_appended_rows_total{",
+        "lakehouse_query_queued_statements ",
+    ] {
+        assert!(metrics.contains(name), "{name}: {metrics}");
+    }
     let home = sandbox
         .http
         .get(sandbox.url("/"))

@@ -20,12 +20,11 @@ use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as ParsedStatement;
 use datafusion::sql::sqlparser::ast::{SetExpr, Statement};
-use futures::StreamExt;
 
 use self::options::{Format, Kind, Request};
 use super::session::SessionSettings;
 use super::statement::one_batch;
-use super::{QueryEngine, StatementResult, guard, plan_error, run_error};
+use super::{QueryEngine, StatementResult, memory, plan_error, run_error};
 use crate::presto::error::TrinoFailure;
 use crate::{Error, Result};
 
@@ -68,14 +67,11 @@ impl QueryEngine {
         let started = Instant::now();
         let planned = self.plan(sql, "EXPLAIN ANALYZE", session).await?;
         let planning = started.elapsed();
-        let plan = Arc::clone(&planned.physical);
-        let context = planned.context.task_ctx();
+        let state = planned.context.state();
+        let task = planned.context.task_ctx();
         // Metrics are kept by the nodes that ran, so the plan that ran is the one that is shown.
-        let (plan, mut rows) = guard::execute_shown(plan, context).map_err(plan_error)?;
-        while let Some(batch) = rows.next().await {
-            batch.map_err(run_error)?;
-        }
-        drop(rows);
+        let plan = memory::execute_to_end(state, &planned.logical, planned.physical, task).await;
+        let plan = plan.map_err(run_error)?;
         let execution = started.elapsed().saturating_sub(planning);
         one_text(&analyze::render(&plan, verbosity, planning, execution))
     }

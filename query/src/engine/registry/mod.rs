@@ -35,6 +35,7 @@ pub use self::query::RunningQuery;
 use super::QueryEngine;
 use super::session::SessionSettings;
 use crate::config::QueryConfig;
+use crate::metrics;
 use crate::presto::error::TrinoFailure;
 use crate::{Error, Result};
 
@@ -78,6 +79,20 @@ impl Registry {
     /// # Errors
     /// The queue is full, or the process has no room.
     pub fn submit(
+        &self,
+        sql: String,
+        session: SessionSettings,
+        writer: impl FnOnce(&QueryId) -> Box<dyn PageWriter>,
+    ) -> Result<Arc<RunningQuery>, Refusal> {
+        let registered = self.register(sql, session, writer);
+        match registered {
+            Ok(_) => metrics::queued(),
+            Err(_) => metrics::refused(),
+        }
+        registered
+    }
+
+    fn register(
         &self,
         sql: String,
         mut session: SessionSettings,

@@ -17,6 +17,8 @@ use super::model::{Head, Page, PageLookup, QueryId, QueryState, QueryStats, Quer
 use super::produce::PageWriter;
 use crate::Error;
 use crate::engine::session::SessionSettings;
+use crate::metrics;
+use crate::trino::TrinoError;
 
 /// One query.
 pub struct RunningQuery {
@@ -282,6 +284,8 @@ impl RunningQuery {
         if progress.ended.is_none() {
             progress.state = QueryState::Planning;
             progress.started = Some(Instant::now());
+            metrics::left_queue();
+            metrics::started();
         }
         drop(progress);
         self.changed.notify_waiters();
@@ -321,8 +325,17 @@ impl RunningQuery {
             Some(_) => QueryState::Failed,
             None => QueryState::Finished,
         };
+        let outcome = match &failure {
+            Some(error) => TrinoError::of(error).kind,
+            None => "FINISHED",
+        };
         progress.failure = failure.map(Arc::new);
+        match progress.started {
+            Some(_) => metrics::stopped(),
+            None => metrics::left_queue(),
+        }
         drop(progress);
+        metrics::ended(outcome, &self.stats());
         self.changed.notify_waiters();
     }
 

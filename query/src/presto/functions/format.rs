@@ -1,16 +1,17 @@
 //! Values as text: Java's `Formatter`, numbers with a unit.
 
-use std::fmt::Write as _;
+mod digits;
+mod values;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
 use datafusion::error::{DataFusionError, Result};
 
+use self::digits::{fixed, fixed_decimal, grouped, scientific, with_unit};
+use self::values::{Column, Value, java_hash};
 use super::call::{Call, Double, Long, Memo, Text, failure, invalid};
-use super::dates::Moments;
 use super::scalar::Entry;
-use crate::presto::numbers::{decimal_text, java_double};
+use crate::presto::numbers::java_double;
 
 /// The functions of this room.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -171,146 +172,6 @@ fn pad(text: &str, width: usize, to_the_left: bool) -> String {
         format!("{text}{missing}")
     } else {
         format!("{missing}{text}")
-    }
-}
-
-/// A value of a row.
-enum Value {
-    Null,
-    Boolean(bool),
-    Integer(i64),
-    Double(f64),
-    Decimal(i128, i8),
-    Time(chrono::NaiveDateTime, &'static str, String),
-    Text(String),
-}
-
-impl Value {
-    const fn class(&self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Boolean(_) => "java.lang.Boolean",
-            Self::Integer(_) => "java.lang.Long",
-            Self::Double(_) => "java.lang.Double",
-            Self::Decimal(..) => "java.math.BigDecimal",
-            Self::Time(_, class, _) => class,
-            Self::Text(_) => "java.lang.String",
-        }
-    }
-
-    fn text(&self) -> String {
-        match self {
-            Self::Null => "null".to_owned(),
-            Self::Boolean(value) => value.to_string(),
-            Self::Integer(value) => value.to_string(),
-            Self::Double(value) => java_double(*value),
-            Self::Decimal(value, scale) => decimal_text(*value, *scale),
-            Self::Time(_, _, text) | Self::Text(text) => text.clone(),
-        }
-    }
-}
-
-/// One argument of a call, ready to be read row by row.
-enum Column {
-    Plain(ArrayRef),
-    Real(ArrayRef),
-    Moments(Moments, &'static str),
-}
-
-impl Column {
-    fn of(call: &Call, position: usize) -> Result<Self> {
-        let array = call.array(position)?;
-        let wanted = match array.data_type() {
-            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => DataType::Int64,
-            DataType::Float64 => DataType::Float64,
-            DataType::Float32 => return Ok(Self::Real(ArrayRef::clone(array))),
-            known @ (DataType::Decimal128(..) | DataType::Boolean | DataType::Null) => {
-                known.clone()
-            }
-            DataType::Date32 => {
-                return Ok(Self::Moments(
-                    Moments::of(call, position)?,
-                    "java.time.LocalDate",
-                ));
-            }
-            DataType::Time32(_) | DataType::Time64(_) => {
-                return Ok(Self::Moments(
-                    Moments::of(call, position)?,
-                    "java.time.LocalTime",
-                ));
-            }
-            DataType::Timestamp(_, None) => {
-                let class = "java.time.LocalDateTime";
-                return Ok(Self::Moments(Moments::of(call, position)?, class));
-            }
-            DataType::Timestamp(_, Some(_)) => {
-                let class = "java.time.ZonedDateTime";
-                return Ok(Self::Moments(Moments::of(call, position)?, class));
-            }
-            DataType::Utf8 => DataType::Utf8,
-            other => {
-                let name = crate::presto::types::type_name(other);
-                let message = format!("Type not supported for formatting: {name}");
-                return Err(failure("NOT_SUPPORTED", message));
-            }
-        };
-        Ok(Self::Plain(cast(array, &wanted)?))
-    }
-
-    fn value(&self, call: &Call, position: usize, row: usize) -> Result<Value> {
-        if call.is_null(position, row) {
-            return Ok(Value::Null);
-        }
-        let at = call.row(position, row);
-        Ok(match self {
-            Self::Moments(moments, class) => match moments.local(row)? {
-                Some(time) => Value::Time(time, class, iso_text(moments, time)),
-                None => Value::Null,
-            },
-            Self::Real(array) => {
-                let value = array
-                    .as_primitive::<arrow::datatypes::Float32Type>()
-                    .value(at);
-                // Java widens by value, and writes the shorter text.
-                Value::Double(f64::from(value))
-            }
-            Self::Plain(array) => match array.data_type() {
-                DataType::Int64 => Value::Integer(array.as_primitive::<Int64Type>().value(at)),
-                DataType::Float64 => Value::Double(array.as_primitive::<Float64Type>().value(at)),
-                DataType::Decimal128(_, scale) => {
-                    Value::Decimal(array.as_primitive::<Decimal128Type>().value(at), *scale)
-                }
-                DataType::Boolean => Value::Boolean(array.as_boolean().value(at)),
-                DataType::Utf8 => Value::Text(array.as_string::<i32>().value(at).to_owned()),
-                _ => Value::Null,
-            },
-        })
-    }
-}
-
-/// Returns what Java's `toString` says of a local time.
-fn iso_text(moments: &Moments, time: chrono::NaiveDateTime) -> String {
-    use chrono::Timelike as _;
-    let clock = || {
-        let mut text = format!("{:02}:{:02}", time.hour(), time.minute());
-        if time.second() > 0 || time.nanosecond() > 0 {
-            let _ = write!(text, ":{:02}", time.second());
-        }
-        let nanos = time.nanosecond();
-        if nanos > 0 {
-            let (width, fraction) = match nanos {
-                _ if nanos.is_multiple_of(1_000_000) => (3, nanos / 1_000_000),
-                _ if nanos.is_multiple_of(1_000) => (6, nanos / 1_000),
-                _ => (9, nanos),
-            };
-            let _ = write!(text, ".{fraction:0width$}");
-        }
-        text
-    };
-    match moments.sort.name() {
-        "DATE" => time.date().to_string(),
-        "TIME" => clock(),
-        _ => format!("{}T{}", time.date(), clock()),
     }
 }
 
@@ -507,87 +368,6 @@ impl Directive {
     }
 }
 
-/// Java's `String.hashCode`.
-fn java_hash(text: &str) -> i32 {
-    text.encode_utf16().fold(0, |hash: i32, unit| {
-        hash.wrapping_mul(31).wrapping_add(i32::from(unit))
-    })
-}
-
-/// Rounds the shortest decimal text of a number half up, as Java does.
-fn fixed(number: f64, digits: usize) -> String {
-    let text = format!("{number}");
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    round_text(whole, fraction, digits)
-}
-
-fn fixed_decimal(number: u128, scale: i8, digits: usize) -> String {
-    let text = decimal_text(i128::try_from(number).unwrap_or(i128::MAX), scale);
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    round_text(whole, fraction, digits)
-}
-
-fn round_text(whole: &str, fraction: &str, digits: usize) -> String {
-    let kept: String = fraction
-        .chars()
-        .chain(std::iter::repeat('0'))
-        .take(digits)
-        .collect();
-    let rounds_up = fraction
-        .chars()
-        .nth(digits)
-        .is_some_and(|digit| digit >= '5');
-    let mut all: Vec<u8> = whole.bytes().chain(kept.bytes()).collect();
-    if rounds_up {
-        let mut carry = true;
-        for digit in all.iter_mut().rev() {
-            if !carry {
-                break;
-            }
-            carry = *digit == b'9';
-            *digit = if carry { b'0' } else { *digit + 1 };
-        }
-        if carry {
-            all.insert(0, b'1');
-        }
-    }
-    let text: String = all.into_iter().map(char::from).collect();
-    match text.split_at_checked(text.len() - digits) {
-        Some((whole, fraction)) if digits > 0 => format!("{whole}.{fraction}"),
-        _ => text,
-    }
-}
-
-fn scientific(number: f64, digits: usize) -> String {
-    let text = format!("{number:e}");
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let mut exponent: i32 = exponent.parse().unwrap_or(0);
-    let mut rounded = round_text(whole, fraction, digits);
-    if rounded.starts_with("10") {
-        exponent += 1;
-        rounded = round_text("1", "", digits);
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{rounded}e{sign}{:02}", exponent.abs())
-}
-
-fn grouped(digits: &str) -> String {
-    let (whole, fraction) = match digits.find('.') {
-        Some(at) => digits.split_at_checked(at).unwrap_or((digits, "")),
-        None => (digits, ""),
-    };
-    let mut out = String::new();
-    for (position, digit) in whole.chars().enumerate() {
-        if position > 0 && (whole.len() - position) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out.push_str(fraction);
-    out
-}
-
 /// `format_number(x)`: `1.23K`.
 fn format_number(call: &Call) -> Result<ArrayRef> {
     let is_double = call.data_type(0) == DataType::Float64;
@@ -603,32 +383,4 @@ fn format_number(call: &Call) -> Result<ArrayRef> {
         with_unit(number, out);
         Ok(true)
     })
-}
-
-fn with_unit(number: i64, out: &mut String) {
-    let mut size = number.unsigned_abs() as f64;
-    let mut unit = "";
-    for next in ["K", "M", "B", "T", "Q"] {
-        if size < 1_000.0 {
-            break;
-        }
-        size /= 1_000.0;
-        unit = next;
-    }
-    let sign = if number < 0 { "-" } else { "" };
-    let digits = if size < 10.0 {
-        2
-    } else if size < 100.0 {
-        1
-    } else {
-        0
-    };
-    // Java's DecimalFormat rounds half to even.
-    let text = format!("{size:.digits$}");
-    let text = if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        &text
-    };
-    let _ = write!(out, "{sign}{text}{unit}");
 }

@@ -37,6 +37,7 @@ pub(crate) use self::aggregates::AggregatePlanner;
 pub(crate) use self::arrays::ArrayPlanner;
 pub(crate) use self::maps::MAP;
 pub use self::shared::{Description, Kind};
+use crate::presto::temporal::normalize_zone;
 
 /// The zone that functions are built for; those of dates are built again for a session with another.
 const UTC: &str = "UTC";
@@ -92,7 +93,8 @@ impl Library {
                 .map_err(failed)?;
         }
         let zone = state.config_options().execution.time_zone.clone();
-        let zone: Arc<str> = Arc::from(dates::normalize_zone(zone.as_deref().unwrap_or(UTC)));
+        let zone = zone.unwrap_or_else(|| UTC.to_owned());
+        let zone: Arc<str> = normalize_zone(&zone).unwrap_or(zone).into();
         if *zone != *UTC {
             for entry in dates::ENTRIES {
                 let function = Arc::new(entry.build(&zone));

@@ -244,6 +244,11 @@ async fn sorting_more_than_memory_spills_and_leaves_no_file() {
     let house = House::new(spilling(1 << 30)).await;
     let rows = house.rows(&[], &join(6)).await;
     assert_eq!(rows, [serde_json::json!([1_000_000])]);
+    let rows = house
+        .rows(&[], &format!("EXPLAIN ANALYZE {}", join(6)))
+        .await;
+    let plan = rows[0][0].as_str().unwrap();
+    assert!(plan.contains("SortMergeJoin"), "{plan}");
     assert_eq!(files(), 0);
     let house = House::new(config(|c| c.memory_limit_bytes = 100 << 10)).await;
     let answers = house.run(&[], &join(5)).await;

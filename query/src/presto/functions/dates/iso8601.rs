@@ -7,12 +7,11 @@ use arrow::datatypes::{DataType, TimeUnit};
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Weekday};
 use datafusion::error::Result;
 
-use super::moments::{
-    Moments, Sort, as_type, build, normalize_zone, parse_zone, scaled, to_instant,
-};
+use super::moments::{Moments, Sort, as_type, build, parse_zone, scaled, to_instant};
 use super::pattern::offset_at;
 use crate::presto::functions::call::{Call, Text, invalid};
 use crate::presto::functions::scalar::Planned;
+use crate::presto::temporal::normalize_zone;
 
 fn bad(text: &str) -> datafusion::error::DataFusionError {
     invalid(format!("Invalid format: \"{text}\""))
@@ -142,18 +141,7 @@ fn timestamp(text: &str) -> Result<(NaiveDateTime, Option<String>)> {
     let time = time.ok_or_else(|| bad(text))?;
     let zone = match zone {
         "" => None,
-        offset => {
-            let offset = match offset.as_bytes() {
-                [_, _, _, _, _] if !offset.contains(':') => format!(
-                    "{}:{}",
-                    offset.get(..3).unwrap_or_default(),
-                    offset.get(3..).unwrap_or_default()
-                ),
-                _ => offset.to_owned(),
-            };
-            parse_zone(&offset).map_err(|_| bad(text))?;
-            Some(normalize_zone(&offset))
-        }
+        offset => Some(normalize_zone(offset).ok_or_else(|| bad(text))?),
     };
     Ok((day.and_time(time), zone))
 }

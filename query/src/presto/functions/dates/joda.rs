@@ -4,7 +4,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::error::Result;
 
-use super::moments::{Moments, as_type, build, normalize_zone, parse_zone, scaled, to_instant};
+use super::moments::{Moments, as_type, build, name_of_zone, parse_zone, scaled, to_instant};
 use super::pattern::{Item, joined, not_supported, offset_at, parse, print};
 use crate::presto::functions::call::{Call, Memo, Text, invalid};
 use crate::presto::functions::scalar::Planned;
@@ -94,7 +94,7 @@ fn item(letter: char, width: usize) -> Result<Item> {
 pub(super) fn format_datetime(call: &Call) -> Result<ArrayRef> {
     let moments = Moments::of(call, 0)?;
     let zone_name = match call.data_type(0) {
-        DataType::Timestamp(_, Some(zone)) => normalize_zone(&zone),
+        DataType::Timestamp(_, Some(zone)) => name_of_zone(&zone)?,
         _ => "UTC".to_owned(),
     };
     let mut patterns = Memo::new();

@@ -13,7 +13,7 @@ mod zones;
 
 use super::scalar::Entry;
 
-pub(super) use moments::{Moments, normalize_zone};
+pub(super) use moments::Moments;
 
 /// The functions of this room.
 pub(super) const ENTRIES: &[Entry] = &[

@@ -4,11 +4,11 @@ use arrow::array::timezone::Tz;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, PrimitiveArray, make_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit};
-use chrono::offset::LocalResult;
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _};
+use chrono::{NaiveDate, NaiveDateTime, Offset as _, TimeZone as _};
 use datafusion::error::Result;
 
 use crate::presto::functions::call::{Call, failure, invalid};
+use crate::presto::temporal;
 
 /// What the values of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,28 +40,14 @@ pub(in crate::presto::functions) struct Moments {
     data_type: DataType,
 }
 
-pub(super) fn parse_zone(name: &str) -> Result<Tz> {
-    normalize_zone(name)
-        .parse::<Tz>()
-        .map_err(|_| invalid(format!("'{name}' is not a valid time zone")))
+/// Returns the zone as we name it.
+pub(super) fn name_of_zone(name: &str) -> Result<String> {
+    temporal::normalize_zone(name)
+        .ok_or_else(|| invalid(format!("'{name}' is not a valid time zone")))
 }
 
-/// Returns the zone as Arrow writes it.
-pub(in crate::presto::functions) fn normalize_zone(name: &str) -> String {
-    match name {
-        "Z" | "z" | "UTC" | "utc" | "GMT" | "Etc/UTC" | "+00:00" | "-00:00" => "UTC".to_owned(),
-        _ => {
-            let offset = ["UTC", "GMT", "UT"]
-                .iter()
-                .find_map(|prefix| name.strip_prefix(prefix))
-                .filter(|rest| rest.starts_with(['+', '-']))
-                .unwrap_or(name);
-            match offset.as_bytes() {
-                [b'+' | b'-', _, _] => format!("{offset}:00"),
-                _ => offset.to_owned(),
-            }
-        }
-    }
+pub(super) fn parse_zone(name: &str) -> Result<Tz> {
+    Ok(name_of_zone(name)?.parse()?)
 }
 
 const fn per_second(unit: TimeUnit) -> i64 {
@@ -194,11 +180,8 @@ pub(super) fn overflow() -> datafusion::error::DataFusionError {
 
 /// Returns the time that a number of units since the epoch is.
 pub(super) fn naive(raw: i64, per_second: i64) -> Result<NaiveDateTime> {
-    let nanos = raw.rem_euclid(per_second) * (1_000_000_000 / per_second);
-    let nanos = u32::try_from(nanos).map_err(|_| overflow())?;
-    DateTime::from_timestamp(raw.div_euclid(per_second), nanos)
-        .map(|time| time.naive_utc())
-        .ok_or_else(overflow)
+    let nanos = i128::from(raw) * (temporal::NANOS_PER_SECOND / i128::from(per_second));
+    temporal::wall_time(nanos).ok_or_else(overflow)
 }
 
 /// Returns the units since the epoch of a time.
@@ -211,20 +194,9 @@ pub(super) fn scaled(instant: NaiveDateTime, per_second: i64) -> Result<i64> {
         .ok_or_else(overflow)
 }
 
-/// Returns the instant of a wall time; one that the clocks skip counts with the offset before the change.
+/// Returns the instant of a wall time.
 pub(super) fn to_instant(zone: &Tz, local: NaiveDateTime) -> Result<NaiveDateTime> {
-    match zone.offset_from_local_datetime(&local) {
-        LocalResult::Single(offset) | LocalResult::Ambiguous(offset, _) => {
-            local.checked_sub_offset(offset.fix()).ok_or_else(overflow)
-        }
-        LocalResult::None => {
-            let before = local
-                .checked_sub_signed(TimeDelta::days(1))
-                .ok_or_else(overflow)?;
-            let offset = zone.offset_from_utc_datetime(&before).fix();
-            local.checked_sub_offset(offset).ok_or_else(overflow)
-        }
-    }
+    temporal::instant_of(local, zone).ok_or_else(overflow)
 }
 
 /// Builds numbers row by row.

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Offset as _, Timelike, Weekday};
 use datafusion::error::Result;
 
-use super::moments::{normalize_zone, parse_zone};
 use crate::presto::functions::call::{failure, invalid};
+use crate::presto::temporal::normalize_zone;
 
 /// A part of a date or time; numbers have a least width.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -338,22 +338,11 @@ fn parse_item<'a>(
                 .find(|c: char| !(c.is_ascii_alphanumeric() || "+-:/_".contains(c)))
                 .unwrap_or(rest.len());
             let (zone, after) = rest.split_at_checked(end)?;
-            parts.zone = Some(zone_of(zone)?);
+            parts.zone = Some(normalize_zone(zone)?);
             Some(after)
         }
         _ => None,
     }
-}
-
-fn zone_of(text: &str) -> Option<String> {
-    let zone = match text.as_bytes() {
-        [b'+' | b'-', _, _, _, _] if !text.contains(':') => {
-            format!("{}:{}", text.get(..3)?, text.get(3..)?)
-        }
-        _ => text.to_owned(),
-    };
-    parse_zone(&zone).ok()?;
-    Some(normalize_zone(&zone))
 }
 
 /// Returns the number of the name that the text starts with, long or short.

@@ -8,7 +8,7 @@ use chrono::{Offset as _, TimeZone as _};
 use datafusion::error::Result;
 
 use super::moments::{
-    Moments, as_type, build, naive, normalize_zone, numbers, parse_zone, scaled, to_instant,
+    Moments, as_type, build, naive, name_of_zone, numbers, parse_zone, scaled, to_instant,
 };
 use crate::presto::functions::call::{Call, Double, Long, failure, invalid};
 use crate::presto::functions::scalar::Planned;
@@ -37,8 +37,7 @@ fn constant_zone(planned: &Planned<'_>, position: usize) -> Result<Arc<str>> {
             "a time zone that is not a constant is not supported",
         ));
     };
-    parse_zone(&zone)?;
-    Ok(Arc::from(normalize_zone(&zone)))
+    Ok(name_of_zone(&zone)?.into())
 }
 
 pub(super) fn of_unixtime(planned: &Planned<'_>) -> Result<DataType> {
