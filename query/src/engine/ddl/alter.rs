@@ -52,6 +52,14 @@ enum Change {
     DropNotNull {
         column: String,
     },
+    AddConstraint {
+        name: String,
+        check: String,
+    },
+    DropConstraint {
+        name: String,
+        if_exists: bool,
+    },
     SetProperties(Properties),
     Execute {
         procedure: String,
@@ -105,6 +113,19 @@ pub(in crate::engine) fn read_alter_table(reader: &mut Reader) -> Result<Option<
             Change::DropNotNull { column }
         } else {
             return Err(reader.expected("SET DATA TYPE or DROP NOT NULL"));
+        }
+    } else if reader.words(&["ADD", "CONSTRAINT"]) {
+        let name = reader.identifier()?;
+        reader.expect_words(&["CHECK"])?;
+        reader.expect(&Token::LParen)?;
+        let check = reader.text_until(&[], &[Token::RParen]);
+        reader.expect(&Token::RParen)?;
+        Change::AddConstraint { name, check }
+    } else if reader.words(&["DROP", "CONSTRAINT"]) {
+        let if_exists = reader.words(&["IF", "EXISTS"]);
+        Change::DropConstraint {
+            name: reader.identifier()?,
+            if_exists,
         }
     } else if reader.words(&["SET", "PROPERTIES"]) || reader.words(&["SET", "TBLPROPERTIES"]) {
         let given = if reader.peek() == Some(&Token::LParen) {
@@ -181,6 +202,8 @@ pub(in crate::engine) async fn run(
         Change::RenameColumn { .. } => "RENAME COLUMN",
         Change::SetType { .. } => "SET COLUMN TYPE",
         Change::DropNotNull { .. } => "DROP NOT NULL CONSTRAINT",
+        Change::AddConstraint { .. } => "ADD CONSTRAINT",
+        Change::DropConstraint { .. } => "DROP CONSTRAINT",
         Change::SetProperties(_) => "SET PROPERTIES",
         Change::Execute { .. } => "ALTER TABLE EXECUTE",
     };
@@ -216,7 +239,10 @@ pub(in crate::engine) async fn run(
     let table = lake.table(&name).await?;
     let changes_columns = !matches!(
         statement.change,
-        Change::SetProperties(_) | Change::Execute { .. }
+        Change::AddConstraint { .. }
+            | Change::DropConstraint { .. }
+            | Change::SetProperties(_)
+            | Change::Execute { .. }
     );
     apply(engine, &table, &full, statement.change).await?;
     if changes_columns {
@@ -304,6 +330,14 @@ async fn apply(
         Change::DropNotNull { column } => {
             let column = find(&column).ok_or_else(|| missing(&column))?;
             table.drop_not_null(&column, note).await?;
+        }
+        Change::AddConstraint { name, check } => {
+            table.add_constraint(&name, &check, note).await?;
+        }
+        Change::DropConstraint { name, if_exists } => {
+            if !if_exists || table.constraints().await?.contains_key(&name) {
+                table.drop_constraint(&name, note).await?;
+            }
         }
         Change::SetProperties(given) => set_properties(engine, table, full, given).await?,
         Change::Execute {
