@@ -30,7 +30,7 @@ pub(crate) fn refused() {
     counter!("lakehouse_query_refused_statements_total").increment(1);
 }
 
-/// Counts how a statement ended, as what it used; `outcome` is `FINISHED` or Trino's type of the error.
+/// Counts how a statement ended, and what it used; `outcome` is `FINISHED` or Trino's type of the error.
 pub(crate) fn ended(outcome: &'static str, stats: &QueryStats) {
     counter!("lakehouse_query_statements_total", "outcome" => outcome).increment(1);
     histogram!("lakehouse_query_queued_seconds").record(stats.queued.as_secs_f64());
