@@ -31,6 +31,11 @@ pub(super) fn rewritten(name: &str, function: &Function) -> Result<Option<Expr>>
 /// Returns the call that an expression with words between its arguments means.
 pub(super) fn special_form(expr: &Expr) -> Option<Expr> {
     let (name, arguments) = match expr {
+        // The planner would look for their columns in the innermost query only.
+        Expr::Array(array) => {
+            let elements = array.elem.iter().cloned().map(Box::new);
+            ("make_array", elements.collect())
+        }
         Expr::Position { expr, r#in } => ("strpos", vec![r#in.clone(), expr.clone()]),
         Expr::Substring {
             expr,

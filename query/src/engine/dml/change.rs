@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use lake::{ChangeOutcome, Resources, WriteOptions};
 
 use super::assign::can_assign;
-use super::expressions;
+use super::{expressions, merge};
 use crate::Result;
 use crate::engine::ddl::{self, Done};
 use crate::engine::names::{FullName, Names, column_not_found, quote_name};
@@ -129,16 +129,28 @@ pub(in crate::engine) async fn run(
     let table = engine.lake().table(&name).await?;
     let schema = table.schema().await?;
     let from = from_clause(&full, statement.alias.as_deref());
-    let set = statement.set.unwrap_or_default();
+    let set = statement.set.clone().unwrap_or_default();
     let is_update = !set.is_empty();
+    let verb = if is_update { "UPDATE" } else { "DELETE" };
     let mut texts: Vec<String> = set.iter().map(|(_, value)| value.clone()).collect();
     texts.extend(statement.filter.clone());
     if !is_update && statement.filter.is_none() {
         let rows = table.snapshot(lake::AsOf::Latest).await?.row_count();
         let outcome = table.delete(None, WriteOptions::default()).await?;
-        return Ok(("DELETE", outcome.metric("num_deleted_rows").or(rows)));
+        return Ok((verb, outcome.metric("num_deleted_rows").or(rows)));
     }
-    let planned = expressions::plan(engine, session, &texts, &from).await?;
+    let Some(planned) = expressions::plan(engine, session, &texts, &from).await? else {
+        let alias = statement.alias.as_deref().unwrap_or(&full.table);
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().to_lowercase());
+        let columns: Vec<String> = columns.collect();
+        let (set, filter) = (statement.set, statement.filter);
+        let merge = merge::of_rows(statement.table, &from, alias, &columns, set, filter);
+        let (_, rows) = merge::run(engine, merge, session).await?;
+        return Ok((verb, rows));
+    };
     let input = planned.input.schema();
     let mut values = Vec::new();
     for expr in planned.exprs {
@@ -161,17 +173,17 @@ pub(in crate::engine) async fn run(
     };
     if !is_update {
         let Some(filter) = filter else {
-            return Ok(("DELETE", Some(0)));
+            return Ok((verb, Some(0)));
         };
         let outcome = table.delete_where(filter, options).await?;
-        return Ok(("DELETE", Some(count(&outcome, "num_deleted_rows"))));
+        return Ok((verb, Some(count(&outcome, "num_deleted_rows"))));
     }
     let assignments = assignments(&schema, &set, values)?
         .into_iter()
         .map(|(column, value)| Ok((column, of_table(value, &schema)?)))
         .collect::<Result<Vec<_>>>()?;
     let outcome = table.update_where(assignments, filter, options).await?;
-    Ok(("UPDATE", Some(count(&outcome, "num_updated_rows"))))
+    Ok((verb, Some(count(&outcome, "num_updated_rows"))))
 }
 
 pub(super) fn count(outcome: &ChangeOutcome, metric: &str) -> u64 {

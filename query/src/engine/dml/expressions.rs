@@ -32,7 +32,7 @@ pub(super) struct Planned {
     pub(super) state: SessionState,
 }
 
-/// Plans expressions over `from`, which is what follows FROM.
+/// Plans expressions over `from`, which is what follows FROM; none if a query within them depends on the row.
 ///
 /// # Errors
 /// Those of planning a query.
@@ -41,7 +41,7 @@ pub(super) async fn plan(
     session: &SessionSettings,
     exprs: &[String],
     from: &str,
-) -> Result<Planned> {
+) -> Result<Option<Planned>> {
     let items: Vec<String> = exprs
         .iter()
         .enumerate()
@@ -64,6 +64,9 @@ pub(super) async fn plan(
         .statement_to_plan(ParsedStatement::Statement(statement))
         .await
         .map_err(plan_error)?;
+    if is_correlated(&plan).map_err(plan_error)? {
+        return Ok(None);
+    }
     let options = Arc::clone(state.config_options());
     let plan = state
         .analyzer()
@@ -85,11 +88,27 @@ pub(super) async fn plan(
         let expr = expr.unalias_nested().data;
         planned.push(run_queries(&context, expr).await?);
     }
-    Ok(Planned {
+    Ok(Some(Planned {
         exprs: planned,
         input,
         state,
-    })
+    }))
+}
+
+/// Returns whether a query within the expressions of `plan` reads columns of its rows.
+fn is_correlated(plan: &LogicalPlan) -> datafusion::error::Result<bool> {
+    let rows: Vec<_> = plan.inputs().iter().map(|input| input.schema()).collect();
+    let mut is_correlated = false;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            is_correlated |= expr.exists(|expr| {
+                Ok(matches!(expr, Expr::OuterReferenceColumn(_, column)
+                    if rows.iter().any(|schema| schema.has_column(column))))
+            })?;
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    Ok(is_correlated)
 }
 
 /// Replaces the queries in an expression by their values.
@@ -129,7 +148,7 @@ async fn run_queries(context: &SessionContext, expr: Expr) -> Result<Expr> {
 async fn value_of(context: &SessionContext, query: &Expr) -> Result<Expr> {
     match query {
         Expr::Exists(Exists { subquery, negated }) => {
-            let plan = datafusion::logical_expr::LogicalPlanBuilder::from(plan_of(subquery)?)
+            let plan = datafusion::logical_expr::LogicalPlanBuilder::from(plan_of(subquery))
                 .limit(0, Some(1))
                 .and_then(datafusion::logical_expr::LogicalPlanBuilder::build)
                 .map_err(plan_error)?;
@@ -137,7 +156,7 @@ async fn value_of(context: &SessionContext, query: &Expr) -> Result<Expr> {
             Ok(lit(exists != *negated))
         }
         Expr::ScalarSubquery(subquery) => {
-            let plan = plan_of(subquery)?;
+            let plan = plan_of(subquery);
             let null = plan
                 .schema()
                 .fields()
@@ -162,7 +181,7 @@ async fn value_of(context: &SessionContext, query: &Expr) -> Result<Expr> {
             subquery,
             negated,
         }) => {
-            let mut values = first_column(context, plan_of(subquery)?).await?;
+            let mut values = first_column(context, plan_of(subquery)).await?;
             let mut seen = std::collections::HashSet::new();
             values.retain(|value| seen.insert(value.clone()));
             if values.is_empty() {
@@ -177,13 +196,8 @@ async fn value_of(context: &SessionContext, query: &Expr) -> Result<Expr> {
     }
 }
 
-fn plan_of(subquery: &Subquery) -> Result<LogicalPlan> {
-    if !subquery.outer_ref_columns.is_empty() {
-        return Err(Error::NotSupported {
-            what: "a correlated subquery in a statement that changes rows: use MERGE".to_owned(),
-        });
-    }
-    Ok(subquery.subquery.as_ref().clone())
+fn plan_of(subquery: &Subquery) -> LogicalPlan {
+    subquery.subquery.as_ref().clone()
 }
 
 async fn first_column(context: &SessionContext, plan: LogicalPlan) -> Result<Vec<ScalarValue>> {

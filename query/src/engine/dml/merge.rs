@@ -96,6 +96,52 @@ pub(in crate::engine) fn read_merge(reader: &mut Reader) -> Result<MergeStatemen
     })
 }
 
+/// What changes rows as `MERGE` does, where what is to be done with a row depends on queries that read it.
+///
+/// The source is what the statement says of each different row of the table; equal rows share their fate.
+pub(super) fn of_rows(
+    table: Vec<String>,
+    from: &str,
+    alias: &str,
+    columns: &[String],
+    set: Option<Vec<(String, String)>>,
+    filter: Option<String>,
+) -> MergeStatement {
+    let column =
+        |relation: &str, name: &str| format!("{}.{}", quote_name(relation), quote_name(name));
+    let mut selected: Vec<String> = columns.iter().map(|name| column(alias, name)).collect();
+    let action = match set {
+        None => Action::Delete,
+        Some(set) => {
+            let values = set.into_iter().enumerate().map(|(place, (name, value))| {
+                let changed = format!("new_{place}_of_{name}");
+                selected.push(format!("({value}) AS {}", quote_name(&changed)));
+                (name, column(SOURCE, &changed))
+            });
+            Action::Update(values.collect())
+        }
+    };
+    let filter = filter.map_or_else(String::new, |filter| format!(" WHERE {filter}"));
+    let same = columns.iter().map(|name| {
+        let (own, source) = (column(TARGET, name), column(SOURCE, name));
+        format!("{own} IS NOT DISTINCT FROM {source}")
+    });
+    MergeStatement {
+        table,
+        alias: Some(TARGET.to_owned()),
+        source: format!(
+            "(SELECT DISTINCT {} FROM {from}{filter})",
+            selected.join(", ")
+        ),
+        source_alias: Some(SOURCE.to_owned()),
+        on: same.collect::<Vec<_>>().join(" AND "),
+        clauses: vec![Clause {
+            condition: None,
+            action,
+        }],
+    }
+}
+
 /// Splits `(query) alias`.
 fn split_alias(source: &str) -> (String, Option<String>) {
     if let Some(end) = source.rfind(')')
@@ -229,11 +275,16 @@ pub(in crate::engine) async fn run(
         from_clause(&full, statement.alias.as_deref())
     );
     let planned = expressions::plan(engine, session, &texts(&statement), &from).await?;
-    let Planned {
+    let Some(Planned {
         exprs,
         input,
         state,
-    } = planned;
+    }) = planned
+    else {
+        return Err(Error::NotSupported {
+            what: "a correlated subquery in MERGE: make it a column of the source".to_owned(),
+        });
+    };
     let mut terms = Terms {
         planned: exprs.into_iter(),
         input: input.schema(),

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! syntax  -> presto::typing -> expressions: literals, arithmetic, casts, patterns, subscripts, zones
-//! plan    -> rules: common types -> DataFusion's coercion -> rules: NaN, TRY
+//! plan    -> rules: common types -> DataFusion's coercion -> correlated subqueries -> rules: NaN, TRY
 //! ```
 
 mod arithmetic;
 mod attempt;
 mod attempted;
 mod casts;
+mod correlated;
 mod expressions;
 mod extract;
 mod function;
@@ -46,6 +47,7 @@ pub(super) fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     planners.extend(builder.expr_planners().take().unwrap_or_default());
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(rules::CommonTypes)];
     rules.extend(Analyzer::new().rules);
+    rules.push(Arc::new(correlated::Decorrelate));
     rules.push(Arc::new(rules::CompareNan));
     rules.push(Arc::new(rules::LiftTry));
     builder

@@ -1,0 +1,324 @@
+//! Correlated subqueries of any shape.
+//!
+//! DataFusion makes a join of a correlated subquery whose correlated conditions can be pulled up ([`pullable`]). For the
+//! others, the distinct values of the outer columns go down into the subquery, which then answers for all of them at once:
+//!
+//! ```text
+//! SELECT (SELECT max(x) FROM t WHERE t.a < o.b) FROM o
+//!
+//! Left join       o.b IS NOT DISTINCT FROM b
+//!   o
+//!   Aggregate     b, max(x)
+//!     Filter      t.a < b
+//!       Cross join
+//!         Distinct b of o
+//!         t
+//! ```
+//!
+//! After T. Neumann and A. Kemper, *Unnesting Arbitrary Queries* (BTW 2015).
+
+mod domain;
+mod plans;
+mod pullable;
+mod repeatable;
+
+use std::sync::Arc;
+
+use arrow::array::AsArray as _;
+use arrow::datatypes::{Field, FieldRef, Int64Type};
+use datafusion::common::tree_node::{Transformed, TransformedResult as _, TreeNode as _};
+use datafusion::common::{JoinType, ScalarValue};
+use datafusion::config::ConfigOptions;
+use datafusion::error::Result;
+use datafusion::functions_aggregate::expr_fn::{count, first_value};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, Join, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, lit, not, when,
+};
+use datafusion::optimizer::AnalyzerRule;
+
+use self::domain::Domain;
+use self::plans::{aggregate, columns_of, filter, free, is_by_row, join, named, project};
+use self::pullable::{Kind, is_pullable};
+use super::function::{Kernel, call, failure, unexpected};
+
+/// Makes joins of the correlated subqueries that DataFusion does not plan.
+#[derive(Debug)]
+pub(super) struct Decorrelate;
+
+impl AnalyzerRule for Decorrelate {
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        let mut names = Names::default();
+        // From the inside out: what is left of a subquery when its surroundings are looked at has no subqueries of this kind.
+        plan.transform_up_with_subqueries(|node| match node {
+            LogicalPlan::Join(mut join) => {
+                join.left = Arc::new(bare(join.left.as_ref().clone())?.data);
+                lateral(join, &mut names)
+            }
+            LogicalPlan::Subquery(_) | LogicalPlan::SubqueryAlias(_) => Ok(Transformed::no(node)),
+            _ => node
+                .map_children(bare)?
+                .transform_data(|node| host(node, &mut names)),
+        })
+        .data()
+    }
+
+    fn name(&self) -> &str {
+        "presto_decorrelate"
+    }
+}
+
+/// Returns a relation without the mark of a lateral one, which the first in `FROM` has if it is an `UNNEST`.
+fn bare(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    match plan {
+        LogicalPlan::Subquery(subquery) => {
+            let plan = Arc::unwrap_or_clone(subquery.subquery);
+            Ok(Transformed::yes(plan))
+        }
+        LogicalPlan::SubqueryAlias(mut alias)
+            if matches!(alias.input.as_ref(), LogicalPlan::Subquery(_)) =>
+        {
+            alias.input = Arc::new(bare(Arc::unwrap_or_clone(alias.input))?.data);
+            Ok(Transformed::yes(LogicalPlan::SubqueryAlias(alias)))
+        }
+        other => Ok(Transformed::no(other)),
+    }
+}
+
+/// Numbers for names that nothing else in a plan has.
+#[derive(Debug, Default)]
+struct Names {
+    last: usize,
+}
+
+impl Names {
+    fn next(&mut self) -> usize {
+        self.last += 1;
+        self.last
+    }
+}
+
+/// Replaces the subqueries in the expressions of `node` by columns of its input.
+fn host(node: LogicalPlan, names: &mut Names) -> Result<Transformed<LogicalPlan>> {
+    let outer = match node.inputs().as_slice() {
+        [only] => (*only).clone(),
+        _ => return Ok(Transformed::no(node)),
+    };
+    let preserver = NamePreserver::new(&node);
+    let mut input = outer.clone();
+    let mut is_changed = false;
+    let mut exprs = Vec::new();
+    for expr in node.expressions() {
+        let name = preserver.save(&expr);
+        let expr = expr.transform_up(|expr| {
+            let Some(subquery) = unplanned(&expr, &node, &outer)? else {
+                return Ok(Transformed::no(expr));
+            };
+            let (joined, value) = attach(std::mem::take(&mut input), &outer, &subquery, names)?;
+            input = joined;
+            let is_negated = matches!(&expr, Expr::Exists(exists) if exists.negated)
+                || matches!(&expr, Expr::InSubquery(of) if of.negated);
+            Ok(Transformed::yes(if is_negated {
+                not(value)
+            } else {
+                value
+            }))
+        })?;
+        is_changed |= expr.transformed;
+        exprs.push(name.restore(expr.data));
+    }
+    if !is_changed {
+        return Ok(Transformed::no(node));
+    }
+    let schema = Arc::clone(node.schema());
+    let host = node.with_new_exprs(exprs, vec![input])?;
+    if host.schema().fields().len() == schema.fields().len() {
+        return Ok(Transformed::yes(host));
+    }
+    Ok(Transformed::yes(project(host, columns_of(&schema))?))
+}
+
+/// Returns the plan of one value that a subquery stands for, if DataFusion would not plan it.
+fn unplanned(expr: &Expr, node: &LogicalPlan, outer: &LogicalPlan) -> Result<Option<LogicalPlan>> {
+    let (kind, plan) = match expr {
+        Expr::ScalarSubquery(subquery) => (Kind::Scalar, &subquery.subquery),
+        Expr::Exists(exists) => (Kind::Exists, &exists.subquery.subquery),
+        Expr::InSubquery(of) => (Kind::In, &of.subquery.subquery),
+        _ => return Ok(None),
+    };
+    let references = free(plan)?;
+    let is_planned = match kind {
+        Kind::Scalar => matches!(node, LogicalPlan::Projection(_) | LogicalPlan::Filter(_)),
+        _ => matches!(node, LogicalPlan::Filter(_)),
+    };
+    let is_near = references
+        .iter()
+        .all(|column| outer.schema().has_column(column));
+    if references.is_empty() || is_planned && is_near && is_pullable(plan, kind)? {
+        return Ok(None);
+    }
+    let plan = plan.as_ref().clone();
+    match expr {
+        Expr::InSubquery(of) => membership(&of.expr, plan, outer).map(Some),
+        Expr::Exists(_) => existence(plan).map(Some),
+        _ => Ok(Some(plan)),
+    }
+}
+
+/// Whether the subquery has rows, as a subquery of one row.
+fn existence(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let counted = aggregate(plan, Vec::new(), vec![count(lit(1_i64)).alias("$rows")])?;
+    let exists = named("$rows").gt(lit(0_i64));
+    project(counted, vec![exists.alias("$exists")])
+}
+
+/// Whether a value is among the subquery's, as a subquery of one row.
+fn membership(value: &Expr, plan: LogicalPlan, outer: &LogicalPlan) -> Result<LogicalPlan> {
+    let value = value.clone().transform_up(|expr| match expr {
+        Expr::Column(column) => {
+            let field = Arc::clone(outer.schema().qualified_field_from_column(&column)?.1);
+            Ok(Transformed::yes(Expr::OuterReferenceColumn(field, column)))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    let value = value.data;
+    let Some(member) = columns_of(plan.schema()).into_iter().next() else {
+        return Err(unexpected("a subquery without columns"));
+    };
+    let is_equal = when(member.clone().eq(value.clone()), lit(1_i64)).end()?;
+    let counted = aggregate(
+        plan,
+        Vec::new(),
+        vec![
+            count(lit(1_i64)).alias("$rows"),
+            count(member).alias("$known"),
+            count(is_equal).alias("$equal"),
+        ],
+    )?;
+    let is_unknown = named("$rows")
+        .gt(lit(0_i64))
+        .and(value.is_null().or(named("$known").lt(named("$rows"))));
+    let is_member = when(named("$equal").gt(lit(0_i64)), lit(true))
+        .when(is_unknown, lit(ScalarValue::Boolean(None)))
+        .otherwise(lit(false))?;
+    project(counted, vec![is_member.alias("$member")])
+}
+
+/// Joins `input`, which has the rows of `outer`, with what the subquery says for them. Returns the value, too.
+fn attach(
+    input: LogicalPlan,
+    outer: &LogicalPlan,
+    subquery: &LogicalPlan,
+    names: &mut Names,
+) -> Result<(LogicalPlan, Expr)> {
+    let domain = Domain::distinct(outer, free(subquery)?, names.next())?;
+    let Some(value) = columns_of(subquery.schema()).into_iter().next() else {
+        return Err(unexpected("a subquery without columns"));
+    };
+    let name = format!("$subquery{}", names.next());
+    let answers = domain.push(subquery)?;
+    let is_single = subquery.max_rows().is_some_and(|rows| rows <= 1);
+    let (answers, value) = if is_single {
+        (answers, value)
+    } else {
+        let field = Arc::clone(subquery.schema().field(0));
+        let rows = count(lit(1_i64)).alias("$rows");
+        let first = first_value(value, Vec::new()).alias("$first");
+        let only = call(OnlyRow { field }, vec![named("$rows"), named("$first")]);
+        (aggregate(answers, domain.keys(), vec![rows, first])?, only)
+    };
+    let answers = project(
+        answers,
+        domain.keys().into_iter().chain([value.alias(&name)]),
+    )?;
+    let joined = join(input, answers, JoinType::Left, Some(domain.matches()))?;
+    Ok((joined, named(&name)))
+}
+
+/// Plans a join whose right side reads columns of its left side.
+fn lateral(join: Join, names: &mut Names) -> Result<Transformed<LogicalPlan>> {
+    let subquery = match join.right.as_ref() {
+        LogicalPlan::SubqueryAlias(alias) => alias.input.as_ref(),
+        other => other,
+    };
+    let LogicalPlan::Subquery(subquery) = subquery else {
+        return Ok(Transformed::no(LogicalPlan::Join(join)));
+    };
+    let plan = Arc::clone(&subquery.subquery);
+    let references = free(&plan)?;
+    let left = join.left.schema();
+    let is_near = references.iter().all(|column| left.has_column(column));
+    let is_known = matches!(join.join_type, JoinType::Inner | JoinType::Left);
+    if !is_known || is_near && is_pullable(&plan, Kind::Lateral)? {
+        return Ok(Transformed::no(LogicalPlan::Join(join)));
+    }
+    let schema = Arc::clone(&join.schema);
+    let renamed = columns_of(plan.schema())
+        .into_iter()
+        .zip(join.right.schema().columns())
+        .map(|(column, outside)| column.alias_qualified(outside.relation, outside.name));
+    let renamed: Vec<Expr> = renamed.collect();
+    if join.join_type == JoinType::Inner && is_by_row(&plan)? {
+        let domain = Domain::rows(&join.left, names.next())?;
+        let rows = project(
+            domain.push(&plan)?,
+            domain.outside().into_iter().chain(renamed),
+        )?;
+        let on = join
+            .on
+            .iter()
+            .map(|(left, right)| left.clone().eq(right.clone()));
+        let rows = match conjunction(on.chain(join.filter.clone())) {
+            Some(condition) => filter(rows, condition)?,
+            None => rows,
+        };
+        return Ok(Transformed::yes(project(rows, columns_of(&schema))?));
+    }
+    let domain = Domain::distinct(&join.left, references, names.next())?;
+    let right = project(
+        domain.push(&plan)?,
+        domain.keys().into_iter().chain(renamed),
+    )?;
+    let join = Join::try_new(
+        join.left,
+        Arc::new(right),
+        join.on,
+        conjunction([domain.matches()].into_iter().chain(join.filter)),
+        join.join_type,
+        join.join_constraint,
+        join.null_equality,
+        join.null_aware,
+    )?;
+    let rows = project(LogicalPlan::Join(join), columns_of(&schema))?;
+    Ok(Transformed::yes(rows))
+}
+
+/// The value of a subquery, of which there must be one.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct OnlyRow {
+    field: FieldRef,
+}
+
+impl Kernel for OnlyRow {
+    fn name(&self) -> &'static str {
+        "only_row"
+    }
+
+    fn returns(&self, _: &ReturnFieldArgs<'_>) -> Result<Field> {
+        Ok(self.field.as_ref().clone())
+    }
+
+    fn run(&self, args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [rows, value] = args.args.as_slice() else {
+            return Err(unexpected("rows and a value"));
+        };
+        let rows = rows.to_array(args.number_rows)?;
+        let rows = rows.as_primitive::<Int64Type>();
+        if rows.iter().flatten().any(|rows| rows > 1) {
+            let message = "Scalar sub-query has returned multiple rows";
+            return Err(failure("SUBQUERY_MULTIPLE_ROWS", message));
+        }
+        Ok(value.clone())
+    }
+}
