@@ -57,7 +57,7 @@ use self::session::{SessionEffect, SessionFactory, SessionSettings};
 use crate::config::QueryConfig;
 use crate::presto::dialect::TrinoDialect;
 use crate::presto::labels::{self, Labels};
-use crate::presto::shapes::{self, Subqueries};
+use crate::presto::shapes;
 use crate::presto::{rewrite, split::split_statements, tokens, typing};
 use crate::{Error, Result};
 
@@ -231,15 +231,6 @@ impl QueryEngine {
 
     /// Parses one statement of the SQL grammar and rewrites what is Presto's.
     fn parse(&self, sql: &str, session: &SessionSettings) -> Result<Parsed> {
-        self.parse_with(sql, session, Subqueries::Counted)
-    }
-
-    fn parse_with(
-        &self,
-        sql: &str,
-        session: &SessionSettings,
-        subqueries: Subqueries,
-    ) -> Result<Parsed> {
         let source = tokens::read(sql)?;
         let syntax = |error: ParserError| Error::Syntax {
             message: error.to_string(),
@@ -256,7 +247,7 @@ impl QueryEngine {
                 .unwrap_or_else(|| CATALOG.to_owned()),
             schema: session.schema.clone(),
         };
-        shapes::reshape(&mut statement, subqueries)?;
+        shapes::reshape(&mut statement)?;
         table_functions::rewrite(&mut statement, session)?;
         hidden::mark(&mut statement);
         let labels = labels::take(&mut statement, &source.quoted);

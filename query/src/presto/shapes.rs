@@ -20,29 +20,17 @@ use crate::{Error, Result};
 /// - `GROUP BY ()` is a grouping set.
 /// - A column that several joins share by `USING` has the name of its table.
 /// - `INTERSECT ALL` and `EXCEPT ALL` are relations of their own, because the planner would count no duplicates.
-/// - `IN` and `EXISTS` with a subquery in what is selected are comparisons of counts.
 ///
 /// # Errors
 /// A clause that would be dropped without a word; a name in single quotes.
-pub fn reshape(statement: &mut Statement, subqueries: Subqueries) -> Result<()> {
-    match statement.visit(&mut Shaper { subqueries }) {
+pub fn reshape(statement: &mut Statement) -> Result<()> {
+    match statement.visit(&mut Shaper) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
 }
 
-/// What becomes of `IN` and `EXISTS` with a subquery in what is selected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subqueries {
-    /// Comparisons of counts.
-    Counted,
-    /// They stay: whoever plans the statement runs them.
-    Kept,
-}
-
-struct Shaper {
-    subqueries: Subqueries,
-}
+struct Shaper;
 
 impl VisitorMut for Shaper {
     type Break = Error;
@@ -58,13 +46,6 @@ impl VisitorMut for Shaper {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         if let Err(error) = refuse_select(select) {
             return ControlFlow::Break(error);
-        }
-        let counted = match self.subqueries {
-            Subqueries::Counted => select.projection.as_mut_slice(),
-            Subqueries::Kept => &mut [],
-        };
-        for item in counted {
-            item.visit(&mut Counter { depth: 0 })?;
         }
         empty_grouping(&mut select.group_by);
         using::qualify(select);
@@ -238,69 +219,6 @@ fn table_alias(name: &str) -> TableAlias {
         name: Ident::with_quote('"', name),
         columns: Vec::new(),
         at: None,
-    }
-}
-
-/// Makes subqueries in what is selected numbers: the planner knows `IN` and `EXISTS` in conditions only.
-struct Counter {
-    /// How many queries we are in; theirs have conditions of their own.
-    depth: usize,
-}
-
-impl VisitorMut for Counter {
-    type Break = Error;
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        if self.depth > 0 {
-            return ControlFlow::Continue(());
-        }
-        let (text, negated) = match expr {
-            Expr::InSubquery {
-                expr,
-                subquery,
-                negated,
-            } => {
-                let count = |condition: &str| {
-                    format!(
-                        "(SELECT count(*) FROM ({subquery}) AS \"$in\" (\"$value\"){condition})"
-                    )
-                };
-                let equal = count(&format!(" WHERE \"$value\" = {expr}"));
-                let (all, nulls) = (count(""), count(" WHERE \"$value\" IS NULL"));
-                let text = format!(
-                    "CASE WHEN {equal} > 0 THEN true WHEN {all} = 0 THEN false \
-                     WHEN {expr} IS NULL OR {nulls} > 0 THEN NULL ELSE false END"
-                );
-                (text, *negated)
-            }
-            Expr::Exists { subquery, negated } => (
-                format!("(SELECT count(*) FROM ({subquery}) AS \"$exists\") > 0"),
-                *negated,
-            ),
-            _ => return ControlFlow::Continue(()),
-        };
-        let text = if negated {
-            format!("(NOT ({text}))")
-        } else {
-            format!("({text})")
-        };
-        match parse(&text) {
-            Ok(new) => {
-                *expr = new;
-                ControlFlow::Continue(())
-            }
-            Err(error) => ControlFlow::Break(error),
-        }
     }
 }
 
@@ -511,7 +429,7 @@ mod tests {
 
     fn reshaped(sql: &str) -> Result<String> {
         let mut statement = Parser::parse_sql(&TrinoDialect, sql).unwrap().remove(0);
-        reshape(&mut statement, Subqueries::Counted)?;
+        reshape(&mut statement)?;
         Ok(statement.to_string())
     }
 
@@ -555,14 +473,6 @@ mod tests {
         assert_eq!(
             reshaped("SELECT a FROM t INTERSECT ALL SELECT 1").unwrap(),
             "SELECT * FROM ((SELECT a FROM t) AS \"$left\" SEMI JOIN (SELECT 1) AS \"$right\") AS \"$multiset\""
-        );
-    }
-
-    #[test]
-    fn subqueries_in_what_is_selected_are_counted() {
-        assert_eq!(
-            reshaped("SELECT NOT EXISTS (SELECT 1 FROM t WHERE x IN (SELECT 2))").unwrap(),
-            "SELECT (NOT ((SELECT count(*) FROM (SELECT 1 FROM t WHERE x IN (SELECT 2)) AS \"$exists\") > 0))"
         );
     }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::dialect::TrinoDialect;
 use super::rewrite::SessionFacts;
-use super::shapes::{self, Subqueries};
+use super::shapes;
 use super::{labels, rewrite, tokens};
 
 /// Returns the statement as the planner would get it.
@@ -13,7 +13,7 @@ fn front(sql: &str) -> Option<String> {
     let mut parser = Parser::new(&TrinoDialect).with_tokens_with_locations(source.tokens);
     let mut statement = parser.parse_statement().ok()?;
     parser.expect_token(&Token::EOF).ok()?;
-    shapes::reshape(&mut statement, Subqueries::Counted).ok()?;
+    shapes::reshape(&mut statement).ok()?;
     rewrite::functions(&mut statement, &SessionFacts::default()).ok()?;
     labels::take(&mut statement, &source.quoted);
     Some(statement.to_string())

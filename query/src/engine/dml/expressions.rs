@@ -13,10 +13,10 @@ use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as ParsedStatement;
 
+use crate::engine::planner::DECORRELATE;
 use crate::engine::session::SessionSettings;
 use crate::engine::{QueryEngine, plan_error, run_error};
 use crate::presto::error::TrinoFailure;
-use crate::presto::shapes::Subqueries;
 use crate::{Error, Result};
 
 /// The most values of a query in a condition.
@@ -53,11 +53,7 @@ pub(super) async fn plan(
         items.join(", ")
     };
     let sql = format!("SELECT {items} FROM {from}");
-    let statement = Box::new(
-        engine
-            .parse_with(&sql, session, Subqueries::Kept)?
-            .statement,
-    );
+    let statement = Box::new(engine.parse(&sql, session)?.statement);
     let context = engine.context(session)?;
     let state = context.state();
     let plan = state
@@ -68,8 +64,10 @@ pub(super) async fn plan(
         return Ok(None);
     }
     let options = Arc::clone(state.config_options());
-    let plan = state
-        .analyzer()
+    // Queries become values here, not joins.
+    let mut analyzer = state.analyzer().clone();
+    analyzer.rules.retain(|rule| rule.name() != DECORRELATE);
+    let plan = analyzer
         .execute_and_check(plan, &options, |_, _| {})
         .map_err(plan_error)?;
     let LogicalPlan::Projection(projection) = plan else {

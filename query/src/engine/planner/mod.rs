@@ -31,6 +31,7 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 
+pub(super) use self::correlated::DECORRELATE;
 use self::multisets::MultisetPlanner;
 use self::sample::SamplePlanner;
 use self::unnest::UnnestPlanner;

@@ -1,4 +1,4 @@
-//! Correlated subqueries of any shape.
+//! Subqueries where DataFusion does not plan them: `EXISTS` and `IN` in what is selected, and correlated ones of any shape.
 //!
 //! DataFusion makes a join of a correlated subquery whose correlated conditions can be pulled up ([`pullable`]). For the
 //! others, the distinct values of the outer columns go down into the subquery, which then answers for all of them at once:
@@ -27,14 +27,15 @@ use std::sync::Arc;
 use arrow::array::AsArray as _;
 use arrow::datatypes::{Field, FieldRef, Int64Type};
 use datafusion::common::tree_node::{Transformed, TransformedResult as _, TreeNode as _};
-use datafusion::common::{JoinType, ScalarValue};
+use datafusion::common::{JoinType, ScalarValue, Spans};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::functions_aggregate::expr_fn::{count, first_value};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, Join, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, lit, not, when,
+    ColumnarValue, Expr, Join, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, Subquery, lit,
+    not, when,
 };
 use datafusion::optimizer::AnalyzerRule;
 
@@ -43,7 +44,10 @@ use self::plans::{aggregate, columns_of, filter, free, is_by_row, join, named, p
 use self::pullable::{Kind, is_pullable};
 use super::function::{Kernel, call, failure, unexpected};
 
-/// Makes joins of the correlated subqueries that DataFusion does not plan.
+/// The rule's name.
+pub(in crate::engine) const DECORRELATE: &str = "presto_decorrelate";
+
+/// Makes joins of the subqueries that DataFusion does not plan.
 #[derive(Debug)]
 pub(super) struct Decorrelate;
 
@@ -65,7 +69,7 @@ impl AnalyzerRule for Decorrelate {
     }
 
     fn name(&self) -> &str {
-        "presto_decorrelate"
+        DECORRELATE
     }
 }
 
@@ -106,25 +110,18 @@ fn host(node: LogicalPlan, names: &mut Names) -> Result<Transformed<LogicalPlan>
         _ => return Ok(Transformed::no(node)),
     };
     let preserver = NamePreserver::new(&node);
-    let mut input = outer.clone();
+    let mut host = Host {
+        has_values: matches!(node, LogicalPlan::Projection(_) | LogicalPlan::Filter(_)),
+        has_conditions: matches!(node, LogicalPlan::Filter(_)),
+        input: outer.clone(),
+        outer,
+        names,
+    };
     let mut is_changed = false;
     let mut exprs = Vec::new();
     for expr in node.expressions() {
         let name = preserver.save(&expr);
-        let expr = expr.transform_up(|expr| {
-            let Some(subquery) = unplanned(&expr, &node, &outer)? else {
-                return Ok(Transformed::no(expr));
-            };
-            let (joined, value) = attach(std::mem::take(&mut input), &outer, &subquery, names)?;
-            input = joined;
-            let is_negated = matches!(&expr, Expr::Exists(exists) if exists.negated)
-                || matches!(&expr, Expr::InSubquery(of) if of.negated);
-            Ok(Transformed::yes(if is_negated {
-                not(value)
-            } else {
-                value
-            }))
-        })?;
+        let expr = expr.transform_up(|expr| host.replaced(expr))?;
         is_changed |= expr.transformed;
         exprs.push(name.restore(expr.data));
     }
@@ -132,108 +129,141 @@ fn host(node: LogicalPlan, names: &mut Names) -> Result<Transformed<LogicalPlan>
         return Ok(Transformed::no(node));
     }
     let schema = Arc::clone(node.schema());
-    let host = node.with_new_exprs(exprs, vec![input])?;
+    let host = node.with_new_exprs(exprs, vec![host.input])?;
     if host.schema().fields().len() == schema.fields().len() {
         return Ok(Transformed::yes(host));
     }
     Ok(Transformed::yes(project(host, columns_of(&schema))?))
 }
 
-/// Returns the plan of one value that a subquery stands for, if DataFusion would not plan it.
-fn unplanned(expr: &Expr, node: &LogicalPlan, outer: &LogicalPlan) -> Result<Option<LogicalPlan>> {
-    let (kind, plan) = match expr {
-        Expr::ScalarSubquery(subquery) => (Kind::Scalar, &subquery.subquery),
-        Expr::Exists(exists) => (Kind::Exists, &exists.subquery.subquery),
-        Expr::InSubquery(of) => (Kind::In, &of.subquery.subquery),
-        _ => return Ok(None),
-    };
-    let references = free(plan)?;
-    let is_planned = match kind {
-        Kind::Scalar => matches!(node, LogicalPlan::Projection(_) | LogicalPlan::Filter(_)),
-        _ => matches!(node, LogicalPlan::Filter(_)),
-    };
-    let is_near = references
-        .iter()
-        .all(|column| outer.schema().has_column(column));
-    if references.is_empty() || is_planned && is_near && is_pullable(plan, kind)? {
-        return Ok(None);
-    }
-    let plan = plan.as_ref().clone();
-    match expr {
-        Expr::InSubquery(of) => membership(&of.expr, plan, outer).map(Some),
-        Expr::Exists(_) => existence(plan).map(Some),
-        _ => Ok(Some(plan)),
-    }
+/// A node whose expressions have subqueries.
+struct Host<'a> {
+    /// Whether DataFusion plans correlated values here.
+    has_values: bool,
+    /// Whether it plans `EXISTS` and `IN` here.
+    has_conditions: bool,
+    /// Its input.
+    outer: LogicalPlan,
+    /// The same rows with the columns that subqueries became.
+    input: LogicalPlan,
+    names: &'a mut Names,
 }
 
-/// Whether the subquery has rows, as a subquery of one row.
-fn existence(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let counted = aggregate(plan, Vec::new(), vec![count(lit(1_i64)).alias("$rows")])?;
-    let exists = named("$rows").gt(lit(0_i64));
-    project(counted, vec![exists.alias("$exists")])
-}
-
-/// Whether a value is among the subquery's, as a subquery of one row.
-fn membership(value: &Expr, plan: LogicalPlan, outer: &LogicalPlan) -> Result<LogicalPlan> {
-    let value = value.clone().transform_up(|expr| match expr {
-        Expr::Column(column) => {
-            let field = Arc::clone(outer.schema().qualified_field_from_column(&column)?.1);
-            Ok(Transformed::yes(Expr::OuterReferenceColumn(field, column)))
+impl Host<'_> {
+    fn replaced(&mut self, expr: Expr) -> Result<Transformed<Expr>> {
+        let (kind, plan) = match &expr {
+            Expr::ScalarSubquery(subquery) => (Kind::Scalar, &subquery.subquery),
+            Expr::Exists(exists) => (Kind::Exists, &exists.subquery.subquery),
+            Expr::InSubquery(of) => (Kind::In, &of.subquery.subquery),
+            _ => return Ok(Transformed::no(expr)),
+        };
+        if self.is_planned(plan, kind)? {
+            return Ok(Transformed::no(expr));
         }
-        other => Ok(Transformed::no(other)),
-    })?;
-    let value = value.data;
-    let Some(member) = columns_of(plan.schema()).into_iter().next() else {
-        return Err(unexpected("a subquery without columns"));
-    };
-    let is_equal = when(member.clone().eq(value.clone()), lit(1_i64)).end()?;
-    let counted = aggregate(
-        plan,
-        Vec::new(),
-        vec![
+        let plan = plan.as_ref().clone();
+        let (value, is_negated) = match expr {
+            Expr::Exists(exists) => (self.existence(plan)?, exists.negated),
+            Expr::InSubquery(of) => (self.membership(*of.expr, plan)?, of.negated),
+            _ => (self.attach(&plan)?, false),
+        };
+        Ok(Transformed::yes(if is_negated {
+            not(value)
+        } else {
+            value
+        }))
+    }
+
+    /// Returns whether DataFusion plans the subquery.
+    fn is_planned(&self, plan: &LogicalPlan, kind: Kind) -> Result<bool> {
+        let references = free(plan)?;
+        let is_near = || {
+            references
+                .iter()
+                .all(|column| self.outer.schema().has_column(column))
+        };
+        Ok(match kind {
+            Kind::Scalar if references.is_empty() => true,
+            Kind::Scalar => self.has_values && is_near() && is_pullable(plan, kind)?,
+            _ => self.has_conditions && is_near() && is_pullable(plan, kind)?,
+        })
+    }
+
+    /// The value of a subquery that has one row.
+    fn value(&mut self, plan: LogicalPlan) -> Result<Expr> {
+        if !self.is_planned(&plan, Kind::Scalar)? {
+            return self.attach(&plan);
+        }
+        Ok(Expr::ScalarSubquery(Subquery {
+            outer_ref_columns: plan.all_out_ref_exprs(),
+            subquery: Arc::new(plan),
+            spans: Spans::new(),
+        }))
+    }
+
+    /// Whether the subquery has rows.
+    fn existence(&mut self, plan: LogicalPlan) -> Result<Expr> {
+        let rows = vec![count(lit(1_i64)).alias("$rows")];
+        let rows = self.value(aggregate(plan, Vec::new(), rows)?)?;
+        Ok(rows.gt(lit(0_i64)))
+    }
+
+    /// Whether a value is among the subquery's.
+    fn membership(&mut self, value: Expr, plan: LogicalPlan) -> Result<Expr> {
+        let Some(member) = columns_of(plan.schema()).into_iter().next() else {
+            return Err(unexpected("a subquery without columns"));
+        };
+        let outside = value.clone().transform_up(|expr| match expr {
+            Expr::Column(column) => {
+                let (_, field) = self.outer.schema().qualified_field_from_column(&column)?;
+                let outside = Expr::OuterReferenceColumn(Arc::clone(field), column);
+                Ok(Transformed::yes(outside))
+            }
+            other => Ok(Transformed::no(other)),
+        })?;
+        let equal = filter(plan.clone(), member.clone().eq(outside.data))?;
+        let is_among = self.existence(equal)?;
+        let counts = vec![
             count(lit(1_i64)).alias("$rows"),
             count(member).alias("$known"),
-            count(is_equal).alias("$equal"),
-        ],
-    )?;
-    let is_unknown = named("$rows")
-        .gt(lit(0_i64))
-        .and(value.is_null().or(named("$known").lt(named("$rows"))));
-    let is_member = when(named("$equal").gt(lit(0_i64)), lit(true))
-        .when(is_unknown, lit(ScalarValue::Boolean(None)))
-        .otherwise(lit(false))?;
-    project(counted, vec![is_member.alias("$member")])
-}
+        ];
+        let counts = aggregate(plan, Vec::new(), counts)?;
+        let (rows, known) = (|| named("$rows"), || named("$known"));
+        let nulls = when(rows().eq(lit(0_i64)), lit(ScalarValue::Boolean(None)))
+            .otherwise(known().lt(rows()))?;
+        let has_nulls = self.value(project(counts, vec![nulls.alias("$nulls")])?)?;
+        when(is_among, lit(true))
+            .when(has_nulls.clone().is_null(), lit(false))
+            .when(
+                value.is_null().or(has_nulls),
+                lit(ScalarValue::Boolean(None)),
+            )
+            .otherwise(lit(false))
+    }
 
-/// Joins `input`, which has the rows of `outer`, with what the subquery says for them. Returns the value, too.
-fn attach(
-    input: LogicalPlan,
-    outer: &LogicalPlan,
-    subquery: &LogicalPlan,
-    names: &mut Names,
-) -> Result<(LogicalPlan, Expr)> {
-    let domain = Domain::distinct(outer, free(subquery)?, names.next())?;
-    let Some(value) = columns_of(subquery.schema()).into_iter().next() else {
-        return Err(unexpected("a subquery without columns"));
-    };
-    let name = format!("$subquery{}", names.next());
-    let answers = domain.push(subquery)?;
-    let is_single = subquery.max_rows().is_some_and(|rows| rows <= 1);
-    let (answers, value) = if is_single {
-        (answers, value)
-    } else {
-        let field = Arc::clone(subquery.schema().field(0));
-        let rows = count(lit(1_i64)).alias("$rows");
-        let first = first_value(value, Vec::new()).alias("$first");
-        let only = call(OnlyRow { field }, vec![named("$rows"), named("$first")]);
-        (aggregate(answers, domain.keys(), vec![rows, first])?, only)
-    };
-    let answers = project(
-        answers,
-        domain.keys().into_iter().chain([value.alias(&name)]),
-    )?;
-    let joined = join(input, answers, JoinType::Left, Some(domain.matches()))?;
-    Ok((joined, named(&name)))
+    /// Joins the input with what the subquery says for each row of it. Returns that column.
+    fn attach(&mut self, subquery: &LogicalPlan) -> Result<Expr> {
+        let domain = Domain::distinct(&self.outer, free(subquery)?, self.names.next())?;
+        let Some(value) = columns_of(subquery.schema()).into_iter().next() else {
+            return Err(unexpected("a subquery without columns"));
+        };
+        let answers = domain.push(subquery)?;
+        let is_single = subquery.max_rows().is_some_and(|rows| rows <= 1);
+        let (answers, value) = if is_single {
+            (answers, value)
+        } else {
+            let field = Arc::clone(subquery.schema().field(0));
+            let rows = count(lit(1_i64)).alias("$rows");
+            let first = first_value(value, Vec::new()).alias("$first");
+            let only = call(OnlyRow { field }, vec![named("$rows"), named("$first")]);
+            (aggregate(answers, domain.keys(), vec![rows, first])?, only)
+        };
+        let name = format!("$subquery{}", self.names.next());
+        let columns = domain.keys().into_iter().chain([value.alias(&name)]);
+        let answers = project(answers, columns)?;
+        let input = std::mem::take(&mut self.input);
+        self.input = join(input, answers, JoinType::Left, Some(domain.matches()))?;
+        Ok(named(&name))
+    }
 }
 
 /// Plans a join whose right side reads columns of its left side.

@@ -12,18 +12,24 @@
 //! Numbers that are positions (`ORDER BY 1`), counts (`LIMIT 1`) and window frames stay as they are. Rewriting again
 //! changes nothing.
 
+mod kept;
+mod literals;
+mod types;
+
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, Interval, LimitClause, NamedWindowExpr,
-    ObjectName, ObjectNamePart, OrderByKind, Query, Select, Statement, TableFactor, TimezoneInfo,
-    TypedString, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut, WindowFrame,
-    WindowType,
+    AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, GroupByExpr, LimitClause, NamedWindowExpr, ObjectNamePart, OrderByKind,
+    Query, Select, Statement, TableFactor, TypedString, UnaryOperator, Value, ValueWithSpan,
+    VisitMut, VisitorMut, WindowFrame, WindowType,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
-use super::tokens::PRESTO_TYPE_NAME;
+use self::kept::{keep, keep_argument, keep_positions, keep_sample};
+use self::literals::{digits_of, interval_literal, negated};
+use self::types::{literal_type, presto_type};
+pub use self::types::{presto_type_parameters, type_text};
 
 /// What an operator of ours does with its left side; the right side is a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -329,49 +335,6 @@ impl Rewriter<'_> {
     }
 }
 
-fn presto_type(parameters: Vec<String>) -> DataType {
-    DataType::Custom(
-        ObjectName(vec![ObjectNamePart::Identifier(Ident::new(
-            PRESTO_TYPE_NAME,
-        ))]),
-        parameters,
-    )
-}
-
-/// Returns the parameters of our own type name: the text of the type and the session's zone.
-#[must_use]
-pub fn presto_type_parameters(data_type: &DataType) -> Option<&[String]> {
-    match data_type {
-        DataType::Custom(name, parameters) => match name.0.as_slice() {
-            [ObjectNamePart::Identifier(ident)] if ident.value == PRESTO_TYPE_NAME => {
-                Some(parameters)
-            }
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// Returns the type as text.
-#[must_use]
-pub fn type_text(data_type: &DataType) -> String {
-    if let Some([text, ..]) = presto_type_parameters(data_type) {
-        return text.clone();
-    }
-    match data_type {
-        DataType::Timestamp(precision, TimezoneInfo::Tz) => {
-            let precision = precision.map_or_else(String::new, |p| format!("({p})"));
-            format!("timestamp{precision} with time zone")
-        }
-        // The parser keeps the parts of a row's fields in one list.
-        DataType::Custom(name, parts) if name.to_string().eq_ignore_ascii_case("row") => {
-            let fields: Vec<String> = parts.chunks(2).map(|pair| pair.join(" ")).collect();
-            format!("row({})", fields.join(", "))
-        }
-        other => other.to_string(),
-    }
-}
-
 /// Whether it is the typed NULL that one of our operators has on its right.
 fn is_ours(expr: &Expr, data_type: &DataType) -> bool {
     presto_type_parameters(data_type).is_some_and(|parameters| parameters.len() == 2)
@@ -382,131 +345,6 @@ fn is_ours(expr: &Expr, data_type: &DataType) -> bool {
                 ..
             })
         )
-}
-
-/// Returns the type of a literal: that of a time has the digits that are written.
-fn literal_type(data_type: &DataType, value: &str) -> String {
-    let fraction = || {
-        let digits = value.split_once('.').map_or("", |(_, rest)| rest);
-        digits.chars().take_while(char::is_ascii_digit).count()
-    };
-    match data_type {
-        DataType::Time(None, TimezoneInfo::None) => format!("time({})", fraction()),
-        DataType::Timestamp(None, TimezoneInfo::None) => {
-            let zone = super::temporal::parse_timestamp(value).and_then(|read| read.zone);
-            let with = if zone.is_some() {
-                " with time zone"
-            } else {
-                ""
-            };
-            format!("timestamp({}){with}", fraction())
-        }
-        DataType::Decimal(info) | DataType::Dec(info) | DataType::Numeric(info)
-            if matches!(info, datafusion::sql::sqlparser::ast::ExactNumberInfo::None) =>
-        {
-            // The digits that are written tell precision and scale.
-            "decimal".to_owned()
-        }
-        other => type_text(other),
-    }
-}
-
-/// Returns the literal with its fields behind its text; none if the fields are none of an interval.
-fn interval_literal(interval: &Interval) -> Option<Expr> {
-    use DateTimeField as F;
-    let (sign, value) = match interval.value.as_ref() {
-        Expr::Value(value) => ("", value.value.clone().into_string()?),
-        // The minus in front of the text was rewritten before.
-        Expr::Nested(inner) => match inner.as_ref() {
-            Expr::BinaryOp { left, op, .. } if Meaning::of(op) == Some(Meaning::Negate) => {
-                match left.as_ref() {
-                    Expr::Value(value) => ("-", value.value.clone().into_string()?),
-                    _ => return None,
-                }
-            }
-            _ => return None,
-        },
-        _ => return None,
-    };
-    let field = interval.leading_field.as_ref()?;
-    let last = interval.last_field.as_ref();
-    let kind = match (field, last) {
-        (F::Year | F::Month, None | Some(F::Year | F::Month)) => "interval year to month",
-        (
-            F::Day | F::Hour | F::Minute | F::Second,
-            None | Some(F::Day | F::Hour | F::Minute | F::Second),
-        ) => "interval day to second",
-        _ => return None,
-    };
-    let last = last.unwrap_or(field);
-    let shown = format!("{sign}|{value}|{field}|{last}");
-    let data_type = presto_type(vec![kind.to_owned(), "UTC".to_owned()]);
-    let typed = Expr::Cast {
-        kind: CastKind::Cast,
-        expr: Box::new(null()),
-        data_type,
-        array: false,
-        format: None,
-    };
-    Some(Meaning::Literal.apply(text(&shown), typed))
-}
-
-/// Returns the negative of an expression; a number becomes one literal.
-fn negated(expr: &mut Expr) -> Option<Expr> {
-    if let Expr::Value(ValueWithSpan {
-        value: Value::Number(..),
-        ..
-    }) = expr
-    {
-        return None;
-    }
-    if let Some(digits) = digits_mut(expr) {
-        *digits = match digits.strip_prefix('-') {
-            Some(positive) => positive.to_owned(),
-            None => format!("-{digits}"),
-        };
-        return Some(take(expr));
-    }
-    Some(Meaning::Negate.apply(take(expr), null()))
-}
-
-/// Returns the digits of a number that was rewritten.
-fn digits_mut(expr: &mut Expr) -> Option<&mut String> {
-    let Expr::Nested(inner) = expr else {
-        return None;
-    };
-    if matches!(inner.as_ref(), Expr::Nested(_)) {
-        return digits_mut(inner);
-    }
-    match inner.as_mut() {
-        Expr::BinaryOp { left, op, .. } if Meaning::of(op) == Some(Meaning::Number) => {
-            match left.as_mut() {
-                Expr::Value(ValueWithSpan {
-                    value: Value::SingleQuotedString(digits),
-                    ..
-                }) => Some(digits),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-}
-
-/// Returns the precision that is an argument: three if there is none, and none if it is no number.
-fn digits_of(precision: Option<&Expr>) -> Option<u8> {
-    let Some(precision) = precision else {
-        return Some(3);
-    };
-    let Expr::Nested(inner) = precision else {
-        return None;
-    };
-    match inner.as_ref() {
-        Expr::BinaryOp { left, .. } => match left.as_ref() {
-            Expr::Value(value) => value.value.clone().into_string()?.parse().ok(),
-            _ => None,
-        },
-        _ => None,
-    }
 }
 
 fn is_like_pattern(pattern: &Expr) -> bool {
@@ -529,54 +367,6 @@ fn name_fields(root: &Expr, chain: &mut [AccessExpr]) {
             };
             *field = text(&name);
         }
-    }
-}
-
-/// Marks a number that is no value of rows.
-fn keep(expr: &mut Expr) {
-    if let Expr::Value(ValueWithSpan {
-        value: Value::Number(_, is_kept),
-        ..
-    }) = expr
-    {
-        *is_kept = true;
-    }
-}
-
-/// Marks the positions in a GROUP BY list.
-fn keep_positions(expr: &mut Expr) {
-    match expr {
-        Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets) => {
-            sets.iter_mut().flatten().for_each(keep);
-        }
-        Expr::Tuple(items) => items.iter_mut().for_each(keep),
-        other => keep(other),
-    }
-}
-
-fn keep_argument(argument: &mut FunctionArg) {
-    match argument {
-        FunctionArg::Named { arg, .. }
-        | FunctionArg::ExprNamed { arg, .. }
-        | FunctionArg::Unnamed(arg) => {
-            if let FunctionArgExpr::Expr(expr) = arg {
-                keep(expr);
-            }
-        }
-    }
-}
-
-fn keep_sample(factor: &mut TableFactor) {
-    use datafusion::sql::sqlparser::ast::TableSampleKind as K;
-    let TableFactor::Table {
-        sample: Some(K::BeforeTableAlias(sample) | K::AfterTableAlias(sample)),
-        ..
-    } = factor
-    else {
-        return;
-    };
-    if let Some(quantity) = &mut sample.quantity {
-        keep(&mut quantity.value);
     }
 }
 
