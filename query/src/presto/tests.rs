@@ -20,7 +20,7 @@ fn front(sql: &str) -> Option<String> {
 }
 
 /// Pieces that meet each other in statements.
-const PIECES: [&str; 64] = [
+const PIECES: [&str; 75] = [
     "SELECT",
     "SELECT 1",
     "*",
@@ -85,6 +85,17 @@ const PIECES: [&str; 64] = [
     "CREATE TABLE t AS",
     "a.b",
     "ROW(1, 2)",
+    "json_value(a, 'lax $'",
+    "json_query(",
+    "json_exists(a, 'lax $' ERROR ON ERROR)",
+    "json_object(",
+    "json_array(1, a",
+    "PASSING a AS x",
+    "RETURNING bigint",
+    "DEFAULT 1 ON EMPTY",
+    "NULL ON NULL",
+    "FORMAT JSON",
+    "'a' :",
 ];
 
 proptest! {
