@@ -6,7 +6,7 @@ use datafusion::error::DataFusionError;
 ///
 /// # Source
 /// <https://github.com/trinodb/trino/blob/476/core/trino-spi/src/main/java/io/trino/spi/StandardErrorCode.java>
-pub const STANDARD_ERRORS: [(u32, &str); 97] = [
+pub const STANDARD_ERRORS: [(u32, &str); 103] = [
     (0, "GENERIC_USER_ERROR"),
     (1, "SYNTAX_ERROR"),
     (2, "ABANDONED_QUERY"),
@@ -89,6 +89,12 @@ pub const STANDARD_ERRORS: [(u32, &str); 97] = [
     (102, "INVALID_RANGE"),
     (108, "STACK_OVERFLOW"),
     (111, "MISSING_ARGUMENT"),
+    (112, "DUPLICATE_PARAMETER_NAME"),
+    (113, "INVALID_PATH"),
+    (114, "JSON_INPUT_CONVERSION_ERROR"),
+    (115, "JSON_OUTPUT_CONVERSION_ERROR"),
+    (116, "PATH_EVALUATION_ERROR"),
+    (118, "JSON_VALUE_RESULT_ERROR"),
     (119, "MERGE_TARGET_ROW_MULTIPLE_MATCHES"),
     (121, "INVALID_TABLE_FUNCTION_INVOCATION"),
     (123, "INVALID_CHECK_CONSTRAINT"),

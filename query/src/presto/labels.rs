@@ -23,8 +23,12 @@ impl Quoted {
     }
 
     fn of(&self, ident: &Ident) -> String {
-        let written = self.0.get(&ident.span.start);
-        written.unwrap_or(&ident.value).clone()
+        self.written(ident.span.start, &ident.value).to_owned()
+    }
+
+    /// Returns the name at a place as it was written; `name` is how it was read.
+    pub(super) fn written<'a>(&'a self, place: Location, name: &'a str) -> &'a str {
+        self.0.get(&place).map_or(name, String::as_str)
     }
 }
 

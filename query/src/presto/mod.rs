@@ -9,6 +9,7 @@ pub mod numbers;
 pub mod rewrite;
 pub mod shapes;
 pub mod split;
+pub mod sql_json;
 pub mod temporal;
 pub mod tokens;
 pub mod type_parser;

@@ -9,6 +9,15 @@ pub fn java_double(value: f64) -> String {
     scientific(value)
 }
 
+/// As [`java_double`], with the digits of a real.
+#[must_use]
+pub fn java_real(value: f32) -> String {
+    if value == 0.0 || (1e-3..1e7).contains(&value.abs()) {
+        return format!("{value:?}");
+    }
+    scientific_real(value)
+}
+
 /// Returns a number as Presto's cast to varchar writes it: always with an exponent.
 #[must_use]
 pub fn scientific(value: f64) -> String {
@@ -49,4 +58,25 @@ pub fn decimal_text(value: i128, scale: i8) -> String {
         .split_at_checked(digits.len() - scale)
         .unwrap_or((&digits, ""));
     format!("{sign}{whole}.{fraction}")
+}
+
+/// Returns the number's text without what only Java reads.
+#[must_use]
+pub fn java_number(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if matches!(unsigned, "NaN" | "Infinity") {
+        return Some(text);
+    }
+    let number = text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text);
+    let is_plain = number
+        .bytes()
+        .all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'));
+    is_plain.then_some(number)
+}
+
+/// Returns the double that Java reads in a text.
+#[must_use]
+pub fn parse_double(text: &str) -> Option<f64> {
+    java_number(text)?.parse().ok()
 }

@@ -20,7 +20,7 @@ fn front(sql: &str) -> Option<String> {
 }
 
 /// Pieces that meet each other in statements.
-const PIECES: [&str; 64] = [
+const PIECES: [&str; 75] = [
     "SELECT",
     "SELECT 1",
     "*",
@@ -85,6 +85,17 @@ const PIECES: [&str; 64] = [
     "CREATE TABLE t AS",
     "a.b",
     "ROW(1, 2)",
+    "json_value(a, 'lax $'",
+    "json_query(",
+    "json_exists(a, 'lax $' ERROR ON ERROR)",
+    "json_object(",
+    "json_array(1, a",
+    "PASSING a AS x",
+    "RETURNING bigint",
+    "DEFAULT 1 ON EMPTY",
+    "NULL ON NULL",
+    "FORMAT JSON",
+    "'a' :",
 ];
 
 proptest! {
@@ -95,6 +106,10 @@ proptest! {
         let sql = pieces.join(" ");
         for sql in [sql.clone(), format!("SELECT {sql}"), format!("SELECT a FROM t {sql}")] {
             if let Some(once) = front(&sql) {
+                // What WITH TIES becomes is the planner's, no SQL of Trino's.
+                if once.contains("EXCLUDE (\"$rank\")") {
+                    continue;
+                }
                 let again = front(&once);
                 prop_assert_eq!(again.as_ref(), Some(&once), "{}", sql);
             }

@@ -69,7 +69,10 @@ impl TrinoError {
             Error::Invalid { .. } | Error::Library { .. } => {
                 user(0, "GENERIC_USER_ERROR", error.to_string())
             }
-            Error::Named(failure) => named(failure),
+            Error::Named(failure) => TrinoError {
+                location: place_of(&failure.message),
+                ..named(failure)
+            },
             Error::Lake(lake) => of_lake(lake),
             Error::Plan(error) | Error::Execution(error) => of_datafusion(error),
             Error::Internal { .. } => internal(error.to_string()),
@@ -104,6 +107,16 @@ fn named(failure: &TrinoFailure) -> TrinoError {
         _ => EXTERNAL,
     };
     error(code, failure.name, kind, failure.message.clone())
+}
+
+/// Returns the place that a message begins with.
+fn place_of(message: &str) -> Option<ErrorLocation> {
+    let (place, _) = message.strip_prefix("line ")?.split_once(": ")?;
+    let (line, column) = place.split_once(':')?;
+    Some(ErrorLocation {
+        line: line.parse().ok()?,
+        column: column.parse().ok()?,
+    })
 }
 
 impl TrinoError {

@@ -174,8 +174,17 @@ fn compared(raw: RawBinaryExpr, schema: &DFSchema) -> Result<RawBinaryExpr> {
 
 /// Returns the type of an expression for messages; a text literal is as long as it is written.
 pub(super) fn shown(expr: &Expr, field: &Field) -> String {
-    match expr {
-        Expr::Literal(ScalarValue::Utf8(Some(text)), _) if field.metadata().is_empty() => {
+    let constant = match expr {
+        Expr::Literal(constant, _) => Some(constant),
+        _ => None,
+    };
+    shown_value(constant, field)
+}
+
+/// As [`shown`], where only the value of a literal is known.
+pub(super) fn shown_value(constant: Option<&ScalarValue>, field: &Field) -> String {
+    match constant {
+        Some(ScalarValue::Utf8(Some(text))) if field.metadata().is_empty() => {
             format!("varchar({})", text.chars().count())
         }
         _ => field_type_name(field),

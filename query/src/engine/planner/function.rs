@@ -108,6 +108,12 @@ pub(super) fn call(kernel: impl Kernel, args: Vec<Expr>) -> Expr {
     ))
 }
 
+/// Returns a kernel as a function that is found by its name.
+pub(super) fn function(kernel: impl Kernel) -> ScalarUDF {
+    let signature = Signature::user_defined(kernel.volatility());
+    ScalarUDF::from(KernelFunction { kernel, signature })
+}
+
 /// Returns the kernel of a call, if it is of this type.
 pub(super) fn kernel_of<K: Kernel>(function: &ScalarFunction) -> Option<&K> {
     let found = (function.func.inner().as_ref() as &dyn Any).downcast_ref::<KernelFunction<K>>();

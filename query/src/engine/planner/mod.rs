@@ -18,6 +18,7 @@ mod literals;
 mod multisets;
 mod rules;
 mod sample;
+mod sql_json;
 mod subscripts;
 mod type_of;
 mod types;
@@ -51,6 +52,8 @@ pub(super) fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     rules.push(Arc::new(correlated::Decorrelate));
     rules.push(Arc::new(rules::CompareNan));
     rules.push(Arc::new(rules::LiftTry));
+    let functions = builder.scalar_functions().get_or_insert_default();
+    functions.extend(sql_json::functions());
     builder
         .with_expr_planners(planners)
         .with_relation_planners(vec![

@@ -35,6 +35,7 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUD
 
 pub(crate) use self::aggregates::AggregatePlanner;
 pub(crate) use self::arrays::ArrayPlanner;
+pub(crate) use self::json::{quote as quote_json, sql_path};
 pub(crate) use self::maps::MAP;
 pub use self::shared::{Description, Kind};
 use crate::presto::temporal::normalize_zone;

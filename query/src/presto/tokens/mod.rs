@@ -1,7 +1,7 @@
 //! Presto's syntax in terms of the parser's, before it reads.
 //!
 //! ```text
-//! text -> tokens with their places -> literals -> types -> calls -> queries -> time travel -> the parser
+//! text -> tokens with their places -> literals -> SQL/JSON -> types -> calls -> queries -> time travel -> the parser
 //! ```
 //!
 //! Tokens keep their places, so that an error names the line and column of the text that the client sent. Blanks
@@ -11,6 +11,7 @@ mod calls;
 mod literals;
 mod nested_types;
 mod queries;
+mod sql_json;
 mod time_travel;
 
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -39,6 +40,7 @@ pub fn read(sql: &str) -> Result<Source> {
     let mut tokens = tokenize(sql)?;
     let quoted = lower_names(&mut tokens);
     let tokens = literals::rewrite(tokens)?;
+    let tokens = sql_json::rewrite(tokens, &quoted)?;
     let tokens = nested_types::rewrite(tokens);
     let tokens = calls::rewrite(tokens);
     let tokens = queries::rewrite(tokens)?;

@@ -53,6 +53,121 @@ fn types_and_calls_are_what_the_parser_expects() {
 }
 
 #[test]
+fn sql_json_calls_become_plain_ones() {
+    for (sql, expected) in [
+        (
+            "json_exists(j, 'lax $')",
+            r#""$json_exists" ( j , 'lax $' , '{"input":"json","on_error":"false"}' )"#,
+        ),
+        (
+            "json_query(j FORMAT JSON ENCODING UTF8, 'lax $' RETURNING varchar(5) WITH ARRAY WRAPPER EMPTY ARRAY ON ERROR)",
+            r#""$json_query" ( j , 'lax $' , '{"input":"utf8","wrapper":"unconditional","on_error":"empty_array"}' , CAST ( NULL AS varchar ( 5 ) ) )"#,
+        ),
+        (
+            "json_value(j, 'lax $X + $y' PASSING a + 1 AS x, b FORMAT JSON AS \"y\" RETURNING timestamp(3) with time zone DEFAULT f(a) ON EMPTY)",
+            r#""$json_value" ( j , 'lax $X + $y' , '{"input":"json","names":["X","y"],"formats":["sql","json"],"on_empty":"default"}' , CAST ( NULL AS timestamp ( 3 ) with time zone ) , f ( a ) , NULL , a + 1 , b )"#,
+        ),
+        (
+            "json_object(KEY a VALUE b, f(c) : (json_array(1, 2 NULL ON NULL)) ABSENT ON NULL WITH UNIQUE KEYS)",
+            r#""$json_object" ( '{"formats":["sql","json"],"nulls":"absent","keys":"unique"}' , CAST ( NULL AS VARCHAR ) , a , b , f ( c ) , ( "$json_array" ( '{"formats":["sql","sql"]}' , CAST ( NULL AS VARCHAR ) , 1 , 2 ) ) )"#,
+        ),
+        (
+            "json_array(RETURNING varbinary FORMAT JSON ENCODING UTF16)",
+            r#""$json_array" ( '{"output":"utf16","nulls":"absent"}' , CAST ( NULL AS varbinary ) )"#,
+        ),
+        ("SELECT json_value FROM t", "SELECT json_value FROM t"),
+    ] {
+        assert_eq!(rewritten(sql), expected, "{sql}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_sql_json_call_has_a_place() {
+    for (sql, expected) in [
+        (
+            "json_value('{}')",
+            "line 1:16: mismatched input ')'. Expecting: ','",
+        ),
+        (
+            "json_value('{}', p)",
+            "line 1:18: mismatched input 'p'. Expecting: <string>",
+        ),
+        (
+            "json_value('{}', 'lax $' NULL)",
+            "line 1:30: mismatched input ')'. Expecting: 'ON'",
+        ),
+        (
+            "json_value('{}', 'lax $' NULL ON FOO)",
+            "line 1:34: mismatched input 'FOO'. Expecting: 'EMPTY', 'ERROR'",
+        ),
+        (
+            "json_value('{}', 'lax $' ERROR ON ERROR NULL ON EMPTY)",
+            "line 1:41: mismatched input 'NULL'. Expecting: ')'",
+        ),
+        (
+            "json_value('{}', 'lax $' RETURNING)",
+            "line 1:35: mismatched input ')'. Expecting: <type>",
+        ),
+        (
+            "json_exists('{}', 'lax $' ERROR ON EMPTY)",
+            "line 1:36: mismatched input 'EMPTY'. Expecting: 'ERROR'",
+        ),
+        (
+            "json_query('{}', 'lax $' EMPTY ON ERROR)",
+            "line 1:32: mismatched input 'ON'. Expecting: 'ARRAY', 'OBJECT'",
+        ),
+        (
+            "json_object('a')",
+            "line 1:16: mismatched input ')'. Expecting: 'VALUE'",
+        ),
+        (
+            "json_object('a' :)",
+            "line 1:18: mismatched input ')'. Expecting: <expression>",
+        ),
+        (
+            "json_array(1,)",
+            "line 1:14: mismatched input ')'. Expecting: <expression>",
+        ),
+        (
+            "json_value('1', 'lax a')",
+            "line 1:22: mismatched input 'a'",
+        ),
+        (
+            "json_value('1', 'lax\n $..*')",
+            "line 2:5: mismatched input '*'. Expecting: <identifier>, <string>",
+        ),
+        (
+            "json_value('1', 'lax $.datetime()')",
+            "line 1:17: datetime method in JSON path is not yet supported",
+        ),
+        (
+            "json_value('1', 'lax $x' PASSING 1 AS x)",
+            "line 1:17: no value passed for parameter x. Try quoting",
+        ),
+        (
+            "json_value('1', 'lax $' PASSING 1 AS x, 2 AS X)",
+            "line 1:46: X JSON path parameter is specified more than once",
+        ),
+        (
+            "json_query('1', 'lax $' WITH WRAPPER OMIT QUOTES)",
+            "line 1:1: OMIT QUOTES behavior specified",
+        ),
+        (
+            "json_value('1', 'lax $' AS p)",
+            "line 1:28: JSON path name is not allowed in JSON_VALUE function",
+        ),
+    ] {
+        let error = crate::trino::TrinoError::of(&read(sql).unwrap_err()).message;
+        assert!(
+            error.starts_with(expected),
+            "{sql}\n  {expected}\n  {error}"
+        );
+    }
+    let nested = format!("{}1{}", "json_array(".repeat(5_000), ")".repeat(5_000));
+    assert!(read(&nested).is_err());
+}
+
+#[test]
 fn queries_begin_with_select() {
     for (sql, expected) in [
         ("TABLE t", "SELECT * FROM t"),

@@ -11,10 +11,11 @@ use datafusion::error::Result;
 use serde_json::Value;
 
 use super::super::function::unexpected;
-use super::numbers::{java_real, no_number};
+use super::numbers::no_number;
 use super::text::{self, Writer};
 use super::{cast_array, invalid, rows};
-use crate::presto::numbers::{java_double, scientific};
+use crate::presto::functions::quote_json;
+use crate::presto::numbers::{java_double, java_real, scientific};
 use crate::presto::type_parser::{anonymous, is_json};
 use crate::presto::types::{field_type_name, type_name};
 
@@ -29,7 +30,7 @@ pub(super) fn to_json(array: &ArrayRef, from: &Field) -> Result<ArrayRef> {
 }
 
 fn quote(out: &mut String, text: &str) {
-    out.push_str(&Value::from(text).to_string());
+    quote_json(text, out);
 }
 
 fn writer<'a>(array: &'a ArrayRef, from: &Field) -> Result<Writer<'a>> {

@@ -29,8 +29,8 @@ pub(super) use self::numbers::decimal_of_digits;
 use super::arithmetic::as_decimal;
 use super::attempt::attempt;
 use super::function::{Kernel, by_arrays, call, failure, unexpected, value_type};
-use crate::presto::temporal::parse_timestamp;
-use crate::presto::type_parser::{is_json, is_uuid};
+use crate::presto::temporal::{digits_of, parse_timestamp};
+use crate::presto::type_parser::{TextLength, is_json, is_uuid, text_length};
 use crate::presto::types::field_type_name;
 
 /// What a value that has no place in the type becomes.
@@ -97,6 +97,43 @@ fn is_arrows(from: &DataType, to: &DataType) -> bool {
             s2 >= &s1 && i16::from(*p2) - i16::from(*s2) >= i16::from(p1) - i16::from(s1)
         }),
         _ => false,
+    }
+}
+
+/// Returns whether a value becomes one of the type `to` without being cast; of a constant the value is known.
+pub(super) fn is_implied(from: &Field, constant: Option<&ScalarValue>, to: &Field) -> bool {
+    use DataType as T;
+    let (source, target) = (value_type(from.data_type()), to.data_type());
+    if source.is_null() {
+        return true;
+    }
+    match (class(from), class(to)) {
+        (Class::Text, Class::Text) => {
+            let written = constant.and_then(|value| value.try_as_str().flatten());
+            let length = match (text_length(from), written) {
+                (TextLength::Varchar(length) | TextLength::Char(length), _) => Some(length),
+                (TextLength::Unbounded, text) => text.map(|text| text.chars().count()),
+            };
+            match text_length(to) {
+                TextLength::Unbounded => true,
+                TextLength::Varchar(limit) | TextLength::Char(limit) => {
+                    length.is_some_and(|length| length <= limit)
+                }
+            }
+        }
+        (Class::Number, Class::Number) => {
+            let is_float = matches!(target, T::Float32 | T::Float64);
+            let is_smaller = source.is_integer() || source.is_decimal();
+            source == target || (is_float && is_smaller) || is_arrows(source, target)
+        }
+        (Class::Date, Class::Timestamp) => true,
+        (Class::Timestamp, Class::Timestamp) => match (source, target) {
+            (T::Timestamp(from, a), T::Timestamp(to, b)) => {
+                digits_of(*from) <= digits_of(*to) && (a.is_none() || b.is_some())
+            }
+            _ => false,
+        },
+        (from, to) => from == to,
     }
 }
 
@@ -216,7 +253,7 @@ fn class(field: &Field) -> Class {
 }
 
 /// Refuses casts that do not exist.
-fn check(from: &Field, to: &Field) -> Result<()> {
+pub(super) fn check(from: &Field, to: &Field) -> Result<()> {
     use Class as C;
     let exists = match (class(from), class(to)) {
         (C::Null, _)

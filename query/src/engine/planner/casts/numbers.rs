@@ -15,7 +15,9 @@ use datafusion::error::Result;
 use super::super::arithmetic::rescale;
 use super::super::function::{failure, unexpected};
 use super::{invalid, rows};
-use crate::presto::numbers::{decimal_text, java_double, scientific, scientific_real};
+use crate::presto::numbers::{
+    decimal_text, java_double, java_number, java_real, parse_double, scientific,
+};
 use crate::presto::types::{field_type_name, type_name};
 
 pub(super) fn to_number(array: &ArrayRef, from: &Field, to: &Field) -> Result<ArrayRef> {
@@ -206,24 +208,6 @@ fn to_real(array: &ArrayRef) -> Result<PrimitiveArray<Float32Type>> {
     }
 }
 
-/// Returns the number's text without what only Java reads.
-fn java_number(text: &str) -> Option<&str> {
-    let text = text.trim();
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if matches!(unsigned, "NaN" | "Infinity") {
-        return Some(text);
-    }
-    let number = text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text);
-    let is_plain = number
-        .bytes()
-        .all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'));
-    is_plain.then_some(number)
-}
-
-pub(super) fn parse_double(text: &str) -> Option<f64> {
-    java_number(text)?.parse().ok()
-}
-
 /// Returns the nearest double.
 pub(super) fn decimal_to_double(value: i128, scale: i8) -> f64 {
     if value.unsigned_abs() < 1 << 53 && (0..=22).contains(&scale) {
@@ -293,13 +277,6 @@ fn to_decimal(array: &ArrayRef, name: &str, precision: u8, scale: i8) -> Result<
         }
     };
     Ok(values.with_precision_and_scale(precision, scale)?)
-}
-
-pub(super) fn java_real(value: f32) -> String {
-    if value == 0.0 || (1e-3..1e7).contains(&value.abs()) {
-        return format!("{value:?}");
-    }
-    scientific_real(value)
 }
 
 /// Digits and the power of ten they are multiplied with.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::presto::numbers::java_double;
 
 /// How deep values may lie in one another.
-const DEEPEST: usize = 1_000;
+pub(super) const DEEPEST: usize = 1_000;
 
 /// What a value is, by its first character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,17 +45,17 @@ impl<'a> Scanner<'a> {
         Self { text, at: 0 }
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn space(&mut self) {
+    pub(super) fn space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
     }
 
-    fn eat(&mut self, byte: u8) -> Option<()> {
+    pub(super) fn eat(&mut self, byte: u8) -> Option<()> {
         (self.peek() == Some(byte)).then(|| self.at += 1)
     }
 
@@ -68,6 +68,32 @@ impl<'a> Scanner<'a> {
         let value = self.value(0)?;
         self.space();
         (self.at == self.text.len()).then_some(value)
+    }
+
+    /// Returns the value that the text begins with; none if it is not JSON. What lies behind it is not read.
+    pub(super) fn first(mut self) -> Option<&'a str> {
+        let value = self.value(0)?;
+        self.ends_root().then_some(value)
+    }
+
+    /// Returns whether the value before ends here, if nothing is around it: a number would go on.
+    pub(super) fn ends_root(&self) -> bool {
+        let before = self.at.checked_sub(1);
+        let before = before.and_then(|at| self.text.as_bytes().get(at));
+        !before.is_some_and(u8::is_ascii_digit)
+            || matches!(self.peek(), None | Some(b' ' | b'\t' | b'\n' | b'\r'))
+    }
+
+    /// Returns the number or word that comes next.
+    pub(super) fn scalar(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        match self.peek()? {
+            b't' => self.word("true")?,
+            b'f' => self.word("false")?,
+            b'n' => self.word("null")?,
+            _ => self.number()?,
+        }
+        self.since(start)
     }
 
     /// Returns the next value and goes behind it.
@@ -83,10 +109,9 @@ impl<'a> Scanner<'a> {
             b'"' => {
                 self.string()?;
             }
-            b't' => self.word("true")?,
-            b'f' => self.word("false")?,
-            b'n' => self.word("null")?,
-            _ => self.number()?,
+            _ => {
+                self.scalar()?;
+            }
         }
         self.since(start)
     }
@@ -136,7 +161,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Returns a string with its quotes.
-    fn string(&mut self) -> Option<&'a str> {
+    pub(super) fn string(&mut self) -> Option<&'a str> {
         let start = self.at;
         self.eat(b'"')?;
         loop {
@@ -166,7 +191,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Calls `visit` with each key (in quotes) and the position of its value, which is read over if it says so.
-    fn members(
+    pub(super) fn members(
         &mut self,
         depth: usize,
         mut visit: impl FnMut(&'a str, Self) -> bool,
@@ -238,6 +263,11 @@ impl<'a> Scanner<'a> {
         found
     }
 
+    /// Returns the value that begins here.
+    pub(super) fn piece(mut self) -> Option<&'a str> {
+        self.value(0)
+    }
+
     /// Follows steps; what lies behind the value that is found is not read.
     pub(super) fn find(self, steps: &[(String, Option<usize>)]) -> Option<&'a str> {
         let mut position = self;
@@ -307,11 +337,13 @@ pub(super) fn unquoted(string: &str) -> Cow<'_, str> {
         };
         units.push(unit);
     }
-    Cow::Owned(String::from_utf16_lossy(&units))
+    // Half of a pair is what Java makes of it.
+    let chars = char::decode_utf16(units).map(|c| c.unwrap_or('?'));
+    Cow::Owned(chars.collect())
 }
 
-/// Writes a text in quotes.
-pub(super) fn quote(text: &str, out: &mut String) {
+/// Writes a text in quotes; characters beyond 16 bits are escaped, as Trino does it.
+pub(crate) fn quote(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
         match c {
@@ -322,8 +354,10 @@ pub(super) fn quote(text: &str, out: &mut String) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c < ' ' => {
-                let _ = write!(out, "\\u{:04X}", u32::from(c));
+            c if !(' '..='\u{ffff}').contains(&c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(out, "\\u{unit:04X}");
+                }
             }
             c => out.push(c),
         }
@@ -373,16 +407,26 @@ pub(super) fn canonical(value: &str, order: Order, out: &mut String) -> Option<(
             out.push(']');
         }
         Sort::String => quote(&unquoted(value), out),
-        Sort::Number if value.contains(['.', 'e', 'E']) => {
-            let number: f64 = value.parse().ok()?;
-            if number.is_finite() {
-                out.push_str(&java_double(number));
-            } else {
-                let _ = write!(out, "\"{}\"", java_double(number));
-            }
-        }
-        Sort::Number if value == "-0" => out.push('0'),
+        Sort::Number => write_number(value, out),
         _ => out.push_str(value),
     }
     Some(())
+}
+
+/// Writes a number as Java does; what no double holds is a text.
+pub(super) fn write_number(digits: &str, out: &mut String) {
+    if digits.contains(['.', 'e', 'E']) {
+        write_double(digits.parse().unwrap_or(f64::NAN), out);
+    } else {
+        out.push_str(if digits == "-0" { "0" } else { digits });
+    }
+}
+
+/// Writes a double; those that JSON has no number for are texts.
+pub(super) fn write_double(value: f64, out: &mut String) {
+    if value.is_finite() {
+        out.push_str(&java_double(value));
+    } else {
+        let _ = write!(out, "\"{}\"", java_double(value));
+    }
 }

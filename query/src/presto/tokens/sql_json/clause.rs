@@ -1,0 +1,187 @@
+//! Reads the clauses inside the parentheses of one call.
+
+use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan};
+
+use super::super::{is_any_word, is_word, word};
+use crate::presto::labels::Quoted;
+use crate::presto::sql_json::Format;
+use crate::{Error, Result};
+
+/// What is left of the tokens.
+pub(super) struct Clause<'a> {
+    rest: &'a [TokenWithSpan],
+    /// The closing parenthesis.
+    end: Span,
+}
+
+impl<'a> Clause<'a> {
+    pub(super) const fn new(tokens: &'a [TokenWithSpan], end: Span) -> Self {
+        Self { rest: tokens, end }
+    }
+
+    pub(super) const fn is_done(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub(super) fn is_word(&self, expected: &str) -> bool {
+        self.rest
+            .first()
+            .is_some_and(|first| is_word(first, expected))
+    }
+
+    fn advance(&mut self) {
+        self.rest = self.rest.get(1..).unwrap_or_default();
+    }
+
+    pub(super) fn eat(&mut self, token: &Token) -> bool {
+        let is_next = self.rest.first().is_some_and(|first| first.token == *token);
+        if is_next {
+            self.advance();
+        }
+        is_next
+    }
+
+    pub(super) fn eat_word(&mut self, expected: &str) -> bool {
+        let is_next = self.is_word(expected);
+        if is_next {
+            self.advance();
+        }
+        is_next
+    }
+
+    /// Returns the place of a word, if it comes next, behind which this goes.
+    pub(super) fn after_word(&mut self, expected: &str) -> Option<Span> {
+        self.eat_word(expected)
+            .then(|| self.rest.first().map_or(self.end, |first| first.span))
+    }
+
+    pub(super) fn expect(&mut self, token: &Token, shown: &str) -> Result<()> {
+        if self.eat(token) {
+            return Ok(());
+        }
+        Err(self.unexpected(shown))
+    }
+
+    pub(super) fn expect_word(&mut self, expected: &str) -> Result<()> {
+        self.expect_any_word(&[expected], expected)
+    }
+
+    /// Goes behind `wanted`; the error lists all words that may come here.
+    pub(super) fn expect_any_word(&mut self, expected: &[&str], wanted: &str) -> Result<()> {
+        if self.eat_word(wanted) {
+            return Ok(());
+        }
+        Err(self.unexpected(&format!("'{}'", expected.join("', '"))))
+    }
+
+    pub(super) fn end(&self) -> Result<()> {
+        if self.is_done() {
+            return Ok(());
+        }
+        Err(self.unexpected("')'"))
+    }
+
+    /// Returns an error of the next token.
+    pub(super) fn unexpected(&self, expected: &str) -> Error {
+        let next = self.rest.first();
+        let found = next.map_or_else(|| ")".to_owned(), |next| next.token.to_string());
+        let Location { line, column } = next.map_or(self.end, |next| next.span).start;
+        Error::Syntax {
+            message: format!(
+                "Expected: {expected}, found: {found} at Line: {line}, Column: {column}"
+            ),
+        }
+    }
+
+    /// Returns the tokens up to where `ends` holds outside of parentheses; there is one at least.
+    pub(super) fn expression(
+        &mut self,
+        ends: impl Fn(&[TokenWithSpan]) -> bool,
+    ) -> Result<&'a [TokenWithSpan]> {
+        let mut depth = 0_usize;
+        let mut length = 0;
+        while let Some(token) = self.rest.get(length) {
+            let is_first =
+                length == 0 && token.token != Token::Comma && token.token != Token::Colon;
+            let rest = self.rest.get(length..).unwrap_or_default();
+            if depth == 0 && !is_first && ends(rest) {
+                break;
+            }
+            match token.token {
+                Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
+                Token::RParen | Token::RBracket | Token::RBrace => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            length += 1;
+        }
+        if length == 0 {
+            return Err(self.unexpected("<expression>"));
+        }
+        let (tokens, rest) = self.rest.split_at_checked(length).unwrap_or_default();
+        self.rest = rest;
+        Ok(tokens)
+    }
+
+    /// Returns the tokens of a type, which end at one of the words.
+    pub(super) fn data_type(&mut self, ends: &[&str]) -> Result<&'a [TokenWithSpan]> {
+        let is_end = |rest: &[TokenWithSpan]| match rest {
+            // TIMESTAMP WITH TIME ZONE
+            [with, time, ..] if is_any_word(with, &["with", "without"]) => {
+                !is_word(time, "time") && ends.contains(&"WITH")
+            }
+            [first, ..] => ends.iter().any(|end| is_word(first, end)),
+            [] => true,
+        };
+        match self.rest.first().and_then(word) {
+            Some(_) => self.expression(is_end),
+            None => Err(self.unexpected("<type>")),
+        }
+    }
+
+    /// `[FORMAT JSON [ENCODING UTF8|UTF16|UTF32]]`
+    pub(super) fn format(&mut self) -> Result<Option<Format>> {
+        if !self.eat_word("format") {
+            return Ok(None);
+        }
+        self.expect_word("JSON")?;
+        if !self.eat_word("encoding") {
+            return Ok(Some(Format::Json));
+        }
+        if self.eat_word("utf8") {
+            Ok(Some(Format::Utf8))
+        } else if self.eat_word("utf16") {
+            Ok(Some(Format::Utf16))
+        } else {
+            self.expect_any_word(&["UTF8", "UTF16", "UTF32"], "utf32")?;
+            Ok(Some(Format::Utf32))
+        }
+    }
+
+    /// Returns a text and its place.
+    pub(super) fn text(&mut self) -> Result<(String, Span)> {
+        let Some(TokenWithSpan {
+            token: Token::SingleQuotedString(text),
+            span,
+        }) = self.rest.first()
+        else {
+            return Err(self.unexpected("<string>"));
+        };
+        self.advance();
+        Ok((text.clone(), *span))
+    }
+
+    /// Returns a name and its place: as it is written in quotes, else in upper case.
+    pub(super) fn name(&mut self, quoted: &Quoted) -> Result<(String, Span)> {
+        let Some(first) = self.rest.first() else {
+            return Err(self.unexpected("<identifier>"));
+        };
+        let name = match &first.token {
+            Token::Word(word) if word.quote_style.is_none() => word.value.to_uppercase(),
+            Token::Word(word) => quoted.written(first.span.start, &word.value).to_owned(),
+            _ => return Err(self.unexpected("<identifier>")),
+        };
+        let span = first.span;
+        self.advance();
+        Ok((name, span))
+    }
+}
