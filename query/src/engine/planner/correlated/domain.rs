@@ -9,9 +9,9 @@ use datafusion::logical_expr::expr::Sort as SortExpr;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
-    Aggregate, Distinct, EmptyRelation, Expr, ExprFunctionExt as _, ExprSchemable as _, FetchType,
-    Join, Limit, LogicalPlan, LogicalPlanBuilder, Operator, SkipType, Union, Values, Window, lit,
-    when,
+    Aggregate, Case, Distinct, EmptyRelation, Expr, ExprFunctionExt as _, ExprSchemable as _,
+    FetchType, Join, Limit, LogicalPlan, LogicalPlanBuilder, Operator, SkipType, Union, Values,
+    Window, lit, when,
 };
 
 use super::plans::{
@@ -416,32 +416,12 @@ impl Domain {
             .into_iter()
             .enumerate()
             .map(|(at, column)| {
-                let mut cells = values.values.iter().enumerate();
-                let cell = |(row, cells): (usize, &Vec<Expr>)| {
+                let cells = values.values.iter().enumerate().map(|(row, cells)| {
                     let cell = cells.get(at).cloned().unwrap_or(lit(ScalarValue::Null));
-                    Ok::<_, datafusion::error::DataFusionError>((
-                        lit(number(row)),
-                        self.bind(cell)?,
-                    ))
-                };
-                let Some((_, only)) = cells.next().map(cell).transpose()? else {
-                    return Ok(lit(ScalarValue::Null).alias(column.name));
-                };
-                let mut others = Vec::new();
-                for row in cells {
-                    others.push(cell(row)?);
-                }
-                let mut others = others.into_iter();
-                let value = match others.next() {
-                    None => only,
-                    Some((row, value)) => {
-                        let mut chosen = when(named("$number").eq(row), value);
-                        for (row, value) in others {
-                            chosen = chosen.when(named("$number").eq(row), value);
-                        }
-                        chosen.otherwise(only)?
-                    }
-                };
+                    Ok((Box::new(lit(number(row))), Box::new(self.bind(cell)?)))
+                });
+                let cells = cells.collect::<Result<Vec<_>>>()?;
+                let value = Expr::Case(Case::new(Some(Box::new(named("$number"))), cells, None));
                 Ok(value.alias_qualified(column.relation, column.name))
             });
         let columns = columns.collect::<Result<Vec<Expr>>>()?;

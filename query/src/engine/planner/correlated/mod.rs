@@ -26,7 +26,9 @@ use std::sync::Arc;
 
 use arrow::array::AsArray as _;
 use arrow::datatypes::{Field, FieldRef, Int64Type};
-use datafusion::common::tree_node::{Transformed, TransformedResult as _, TreeNode as _};
+use datafusion::common::tree_node::{
+    Transformed, TransformedResult as _, TreeNode as _, TreeNodeRecursion,
+};
 use datafusion::common::{JoinType, ScalarValue, Spans};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
@@ -40,8 +42,8 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 
 use self::domain::Domain;
-use self::plans::{aggregate, columns_of, filter, free, is_by_row, join, named, project};
-use self::pullable::{Kind, is_pullable};
+use self::plans::{aggregate, columns_of, filter, free, is_by_row, join, named, project, renamed};
+use self::pullable::{Kind, has_subquery, is_pullable};
 use super::function::{Kernel, call, failure, unexpected};
 
 /// The rule's name.
@@ -105,8 +107,13 @@ impl Names {
 
 /// Replaces the subqueries in the expressions of `node` by columns of its input.
 fn host(node: LogicalPlan, names: &mut Names) -> Result<Transformed<LogicalPlan>> {
+    let mut has_subqueries = false;
+    node.apply_expressions(|expr| {
+        has_subqueries |= has_subquery(expr);
+        Ok(TreeNodeRecursion::Continue)
+    })?;
     let outer = match node.inputs().as_slice() {
-        [only] => (*only).clone(),
+        [only] if has_subqueries => (*only).clone(),
         _ => return Ok(Transformed::no(node)),
     };
     let preserver = NamePreserver::new(&node);
@@ -284,16 +291,12 @@ fn lateral(join: Join, names: &mut Names) -> Result<Transformed<LogicalPlan>> {
         return Ok(Transformed::no(LogicalPlan::Join(join)));
     }
     let schema = Arc::clone(&join.schema);
-    let renamed = columns_of(plan.schema())
-        .into_iter()
-        .zip(join.right.schema().columns())
-        .map(|(column, outside)| column.alias_qualified(outside.relation, outside.name));
-    let renamed: Vec<Expr> = renamed.collect();
+    let columns = renamed(plan.schema(), join.right.schema());
     if join.join_type == JoinType::Inner && is_by_row(&plan)? {
         let domain = Domain::rows(&join.left, names.next())?;
         let rows = project(
             domain.push(&plan)?,
-            domain.outside().into_iter().chain(renamed),
+            domain.outside().into_iter().chain(columns),
         )?;
         let on = join
             .on
@@ -308,7 +311,7 @@ fn lateral(join: Join, names: &mut Names) -> Result<Transformed<LogicalPlan>> {
     let domain = Domain::distinct(&join.left, references, names.next())?;
     let right = project(
         domain.push(&plan)?,
-        domain.keys().into_iter().chain(renamed),
+        domain.keys().into_iter().chain(columns),
     )?;
     let join = Join::try_new(
         join.left,

@@ -85,7 +85,8 @@ fn has_outer(exprs: &[Expr]) -> bool {
     exprs.iter().any(Expr::contains_outer)
 }
 
-fn has_subquery(expr: &Expr) -> bool {
+/// Returns whether there is a subquery in an expression.
+pub(super) fn has_subquery(expr: &Expr) -> bool {
     let found = expr.exists(|expr| {
         Ok(matches!(
             expr,
