@@ -6,6 +6,8 @@
 //!
 //! A load that was interrupted goes on where the table's log says; a load that was finished does nothing.
 
+mod arrow_file;
+
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use self::arrow_file::ArrowFile;
 use crate::{Error, Result};
 
 const BATCH_ROWS: usize = 65_536;
@@ -350,9 +353,8 @@ fn open(
 
 fn read_arrow(source: &DataSource, path: &Path) -> Result<Rows> {
     let file = File::open(path).map_err(|error| source.fail(error))?;
-    let reader = arrow::ipc::reader::FileReader::try_new(BufReader::new(file), None)
-        .map_err(|error| source.fail(error))?;
-    Ok(Box::new(reader))
+    let batches = ArrowFile::open(file).map_err(|error| source.fail(error))?;
+    Ok(Box::new(batches))
 }
 
 fn read_csv(
