@@ -368,6 +368,12 @@ fn by_text(error_found: &DataFusionError) -> TrinoError {
     if has("must appear in select list") {
         return user(69, "EXPRESSION_NOT_IN_DISTINCT", text);
     }
+    if has("Fail to find the coerced type") {
+        let what = quoted().to_uppercase();
+        let text =
+            format!("All {what} operands must be the same type or coercible to a common type");
+        return user(58, "TYPE_MISMATCH", text);
+    }
     if has("Failed to coerce")
         || has("No function matches")
         || has("cannot be coerced")

@@ -166,6 +166,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
     let mut last = error.to_string();
     for cause in error.chain().skip(1) {
         let text = cause.to_string();
+        let text = text.trim_start_matches("External error: ").to_owned();
         // Some libraries repeat their source in their own message.
         if !last.contains(&text) {
             eprintln!("  caused by: {text}");

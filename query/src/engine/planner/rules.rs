@@ -16,7 +16,7 @@ use datafusion::logical_expr::{Case, Expr, ExprSchemable, LogicalPlan, Operator,
 use datafusion::optimizer::AnalyzerRule;
 
 use super::attempted::{is_marked, lift};
-use super::expressions::{are_comparable, shown};
+use super::expressions::{are_comparable, have_common_type, shown};
 use super::function::{failure, is_text};
 use crate::presto::types::{field_type_name, type_name};
 
@@ -62,7 +62,7 @@ fn check_union(inputs: &[Arc<LogicalPlan>]) -> Result<()> {
     for other in others {
         let columns = first.schema().fields().iter().zip(other.schema().fields());
         for (position, (left, right)) in columns.enumerate() {
-            if !are_comparable(left, right) {
+            if !have_common_type(left, right) {
                 return Err(failure(
                     "TYPE_MISMATCH",
                     format!(
@@ -80,38 +80,65 @@ fn check_union(inputs: &[Arc<LogicalPlan>]) -> Result<()> {
 
 fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
     match expr {
-        Expr::Case(Case {
-            when_then_expr,
-            else_expr,
-            ..
-        }) => {
-            let results = when_then_expr.iter().map(|(_, then)| then.as_ref());
-            let results: Vec<&Expr> = results.chain(else_expr.as_deref()).collect();
-            common(&results, "All CASE results", schema)
+        Expr::Case(case) => {
+            for (when, _) in &case.when_then_expr {
+                if let Some(operand) = &case.expr
+                    && let Some((left, right)) = incomparable(operand, when, schema)
+                {
+                    let message = format!(
+                        "CASE operand type does not match WHEN clause operand type: {left} vs {right}"
+                    );
+                    return Err(failure("TYPE_MISMATCH", message));
+                }
+            }
+            let results = case.when_then_expr.iter().map(|(_, then)| then.as_ref());
+            let results: Vec<&Expr> = results.chain(case.else_expr.as_deref()).collect();
+            common(&results, "All CASE results", have_common_type, schema)
         }
-        Expr::ScalarFunction(function) => match function.name() {
-            "coalesce" => common(
-                &function.args.iter().collect::<Vec<_>>(),
-                "All COALESCE operands",
-                schema,
-            ),
-            "make_array" => common(
-                &function.args.iter().collect::<Vec<_>>(),
-                "All ARRAY elements",
-                schema,
-            ),
-            _ => Ok(()),
-        },
+        Expr::ScalarFunction(function) => {
+            let args: Vec<&Expr> = function.args.iter().collect();
+            match (function.name(), args.as_slice()) {
+                ("coalesce", args) => {
+                    common(args, "All COALESCE operands", have_common_type, schema)
+                }
+                ("make_array", args) => {
+                    common(args, "All ARRAY elements", have_common_type, schema)
+                }
+                ("nullif", [left, right]) => match incomparable(left, right, schema) {
+                    Some((left, right)) => Err(failure(
+                        "TYPE_MISMATCH",
+                        format!("Types are not comparable with NULLIF: {left} vs {right}"),
+                    )),
+                    None => Ok(()),
+                },
+                _ => Ok(()),
+            }
+        }
         Expr::InList(list) => {
             let all: Vec<&Expr> = std::iter::once(list.expr.as_ref())
                 .chain(&list.list)
                 .collect();
-            common(&all, "IN value and list items", schema)
+            common(&all, "IN value and list items", are_comparable, schema)
+        }
+        Expr::InSubquery(query) => {
+            let found = query.subquery.subquery.schema().fields().first();
+            match (query.expr.to_field(schema), found) {
+                (Ok((_, value)), Some(found)) if !are_comparable(&value, found) => {
+                    let (value, found) = (shown(&query.expr, &value), field_type_name(found));
+                    Err(failure(
+                        "TYPE_MISMATCH",
+                        format!(
+                            "Value expression and result of subquery must be of the same type: {value} vs {found}"
+                        ),
+                    ))
+                }
+                _ => Ok(()),
+            }
         }
         Expr::Between(between) => {
             let (low, high) = (between.low.as_ref(), between.high.as_ref());
             let all = [between.expr.as_ref(), low, high];
-            common(&all, "BETWEEN", schema).map_err(|_| {
+            common(&all, "BETWEEN", are_comparable, schema).map_err(|_| {
                 let name = |expr: &Expr| match expr.to_field(schema) {
                     Ok((_, field)) => shown(expr, &field),
                     Err(_) => "unknown".to_owned(),
@@ -120,6 +147,20 @@ fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
                 let message = format!("Cannot check if {value} is BETWEEN {low} and {high}");
                 failure("TYPE_MISMATCH", message)
             })
+        }
+        Expr::BinaryExpr(binary)
+            if matches!(
+                binary.op,
+                Operator::IsDistinctFrom | Operator::IsNotDistinctFrom
+            ) =>
+        {
+            match incomparable(&binary.left, &binary.right, schema) {
+                Some((left, right)) => Err(failure(
+                    "TYPE_MISMATCH",
+                    format!("Cannot apply operator: {left} {} {right}", binary.op),
+                )),
+                None => Ok(()),
+            }
         }
         Expr::Like(like) => match like.expr.get_type(schema) {
             Ok(other) if !is_text(&other) && (other.is_numeric() || other == DataType::Boolean) => {
@@ -137,14 +178,27 @@ fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
     }
 }
 
-fn common(exprs: &[&Expr], what: &str, schema: &DFSchema) -> Result<()> {
+/// Returns the names of the types of two expressions that cannot be compared; none of those that can.
+fn incomparable(left: &Expr, right: &Expr, schema: &DFSchema) -> Option<(String, String)> {
+    let (_, left_field) = left.to_field(schema).ok()?;
+    let (_, right_field) = right.to_field(schema).ok()?;
+    (!are_comparable(&left_field, &right_field))
+        .then(|| (shown(left, &left_field), shown(right, &right_field)))
+}
+
+fn common(
+    exprs: &[&Expr],
+    what: &str,
+    go_together: fn(&Field, &Field) -> bool,
+    schema: &DFSchema,
+) -> Result<()> {
     let mut first: Option<(&Expr, Field)> = None;
     for expr in exprs {
         let Ok((_, field)) = expr.to_field(schema) else {
             return Ok(());
         };
         match &first {
-            Some((before, known)) if !are_comparable(known, &field) => {
+            Some((before, known)) if !go_together(known, &field) => {
                 let (left, right) = (shown(before, known), shown(expr, &field));
                 return Err(failure(
                     "TYPE_MISMATCH",
