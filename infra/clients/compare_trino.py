@@ -26,6 +26,8 @@ KNOWN = [
     ("IPADDRESS", "refused by name here"),
     ("system.metadata.table_properties", "each has its own"),
     ("TABLESAMPLE", "of a table of ours"),
+    ("JSON_TABLE", "refused by name here"),
+    ("DATE '2020-01-01' < '2020-01-02'", "moments are compared with text here"),
 ]
 
 
