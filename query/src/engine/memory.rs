@@ -17,6 +17,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::guard;
+use super::session::task;
 
 /// Rows of a batch where memory is short.
 const SMALL_BATCH_ROWS: usize = 2048;
@@ -96,7 +97,8 @@ async fn with_little_memory(
     options.execution.batch_size = datafusion::config::ConfigNonZeroUsize::try_new(rows)?;
     options.execution.sort_spill_reservation_bytes /= 2;
     let plan = state.create_physical_plan(logical).await?;
-    Ok((plan, Arc::new(TaskContext::from(&state))))
+    let task = task(&state).map_err(|error| DataFusionError::External(Box::new(error)))?;
+    Ok((plan, task))
 }
 
 fn is_exhausted(error: &DataFusionError) -> bool {

@@ -42,6 +42,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::session_state::SessionState;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as ParsedStatement;
@@ -263,8 +264,7 @@ impl QueryEngine {
             return Ok(Arc::new(Schema::empty()));
         };
         let plan = self
-            .context(session)?
-            .state()
+            .state(session)?
             .statement_to_plan(ParsedStatement::Statement(Box::new(statement)))
             .await
             .map_err(plan_error)?;
@@ -309,9 +309,8 @@ impl QueryEngine {
                         what: "WITH before a statement that is no query".to_owned(),
                     });
                 }
-                let context = self.context(session)?;
                 let statement = ParsedStatement::Statement(Box::new(Statement::Query(query)));
-                self.plan_and_run(&context, statement).await
+                plan_and_run(self.state(session)?, statement).await
             }
             Statement::Use(target) => self.use_schema(target, session).await,
             Statement::Set(Set::SetSessionParam(_)) | Statement::Set(_) => {
@@ -359,50 +358,50 @@ impl QueryEngine {
 
     /// Runs a query that we wrote.
     async fn query(&self, sql: &str, session: &SessionSettings) -> Result<StatementResult> {
-        let context = self.context(session)?;
-        let statement = context
-            .state()
+        let state = self.state(session)?;
+        let statement = state
             .sql_to_statement(sql, &datafusion::config::Dialect::Generic)
             .map_err(|error| Error::Internal {
                 message: format!("{error} in {sql}"),
             })?;
-        self.plan_and_run(&context, statement).await
+        plan_and_run(state, statement).await
     }
 
-    async fn plan_and_run(
-        &self,
-        context: &SessionContext,
-        statement: ParsedStatement,
-    ) -> Result<StatementResult> {
-        let state = context.state();
-        let plan = state
-            .statement_to_plan(statement)
-            .await
-            .map_err(plan_error)?;
-        let frame = context
-            .execute_logical_plan(plan)
-            .await
-            .map_err(plan_error)?;
-        let task = Arc::new(frame.task_ctx());
-        let logical = frame.logical_plan().clone();
-        let plan = frame.create_physical_plan().await.map_err(plan_error)?;
-        // The catalog list holds the pinned tables; they are in use until the last row is read.
-        let pins = Arc::clone(state.catalog_list());
-        let rows = memory::execute(state, logical, plan, task).map_err(plan_error)?;
-        let schema = rows.schema();
-        let rows = rows.inspect(move |_| {
-            let _ = &pins;
-        });
-        let rows = RecordBatchStreamAdapter::new(schema, rows);
-        Ok(StatementResult::rows(Box::pin(rows)))
+    /// Returns a session of its own to plan one statement in.
+    fn state(&self, session: &SessionSettings) -> Result<SessionState> {
+        self.inner.sessions.state(session, self.catalogs(session))
     }
 
-    /// Returns a session of its own for one statement.
+    /// Returns a session of its own for one statement that runs within it.
     fn context(&self, session: &SessionSettings) -> Result<SessionContext> {
-        let state = Arc::new(self.inner.sessions.base().clone());
-        let catalogs = LakeCatalogList::new(self.clone(), session.clone(), state);
-        self.inner.sessions.context(session, catalogs)
+        self.inner.sessions.context(session, self.catalogs(session))
     }
+
+    fn catalogs(&self, session: &SessionSettings) -> LakeCatalogList {
+        let state = Arc::clone(self.inner.sessions.base());
+        LakeCatalogList::new(self.clone(), session.clone(), state)
+    }
+}
+
+async fn plan_and_run(state: SessionState, statement: ParsedStatement) -> Result<StatementResult> {
+    let logical = state
+        .statement_to_plan(statement)
+        .await
+        .map_err(plan_error)?;
+    let plan = state
+        .create_physical_plan(&logical)
+        .await
+        .map_err(plan_error)?;
+    let task = session::task(&state)?;
+    // The catalog list holds the pinned tables; they are in use until the last row is read.
+    let pins = Arc::clone(state.catalog_list());
+    let rows = memory::execute(state, logical, plan, task).map_err(plan_error)?;
+    let schema = rows.schema();
+    let rows = rows.inspect(move |_| {
+        let _ = &pins;
+    });
+    let rows = RecordBatchStreamAdapter::new(schema, rows);
+    Ok(StatementResult::rows(Box::pin(rows)))
 }
 
 fn refuse_in_transaction(session: &SessionSettings) -> Result<()> {

@@ -2,16 +2,18 @@
 //!
 //! The only place that constructs a `SessionContext`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
+use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
+use parking_lot::Mutex;
 
 use super::catalog::LakeCatalogList;
 use super::planner;
@@ -116,12 +118,18 @@ const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 /// The least part of the memory limit that one sort may keep for merging.
 const SORT_RESERVATION_SHARE: usize = 32;
 
+/// Time zones whose sessions are kept to be copied: what a session knows of functions is large, and a client's zone
+/// seldom changes.
+const KEPT_ZONES: usize = 8;
+
 /// Builds sessions that share memory, spill space and opened stores.
 #[derive(Debug)]
 pub(super) struct SessionFactory {
-    base: SessionState,
+    base: Arc<SessionState>,
     workers: Arc<Workers>,
     library: Library,
+    /// Sessions with all functions, by time zone.
+    by_zone: Mutex<HashMap<String, SessionState>>,
 }
 
 impl SessionFactory {
@@ -157,28 +165,59 @@ impl SessionFactory {
             .with_default_features();
         let base = planner::install(builder).build();
         Ok(Self {
-            base,
+            base: Arc::new(base),
             workers,
             library: Library::new(),
+            by_zone: Mutex::new(HashMap::new()),
         })
     }
 
-    /// Returns a session of its own for one statement, with tables pinned by `catalogs`.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place (I-3)")]
-    pub(super) fn context(
+    /// Returns what one statement is planned in, with tables pinned by `catalogs`. What runs in it would not be on the
+    /// statement's account: see [`task`].
+    pub(super) fn state(
         &self,
         settings: &SessionSettings,
         catalogs: LakeCatalogList,
-    ) -> Result<SessionContext> {
-        let work = Arc::clone(&settings.work);
-        let runtime = self.base.runtime_env();
-        let memory = work.account(Arc::clone(&runtime.memory_pool));
-        let runtime = RuntimeEnvBuilder::from_runtime_env(runtime).with_memory_pool(memory);
-        let mut config = self
-            .base
-            .config()
-            .clone()
-            .with_extension(work)
+    ) -> Result<SessionState> {
+        let mut state = self.of_zone(settings.effective_time_zone())?;
+        let config = std::mem::take(state.config_mut());
+        *state.config_mut() = self.configure(config, settings);
+        state.register_catalog_list(Arc::new(catalogs));
+        state.mark_start_execution();
+        Ok(state)
+    }
+
+    /// Returns a session with the functions of a time zone.
+    fn of_zone(&self, zone: &str) -> Result<SessionState> {
+        if let Some(state) = self.by_zone.lock().get(zone) {
+            return Ok(state.clone());
+        }
+        let mut config = self.base.config().clone();
+        config.options_mut().execution.time_zone = Some(zone.to_owned());
+        let state = self.build(config, Arc::clone(self.base.runtime_env()))?;
+        let mut by_zone = self.by_zone.lock();
+        if by_zone.len() >= KEPT_ZONES {
+            by_zone.clear();
+        }
+        by_zone.insert(zone.to_owned(), state.clone());
+        Ok(state)
+    }
+
+    /// Returns a session with all functions, which takes a hundred times as long as copying one.
+    fn build(&self, config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
+        // Building a state registers each function under its aliases, too, in any order; ours must win over
+        // those, so they come last.
+        let mut state = SessionStateBuilder::new_from_existing(self.base.as_ref().clone())
+            .with_config(config)
+            .with_runtime_env(runtime)
+            .build();
+        self.library.register(&mut state)?;
+        Ok(state)
+    }
+
+    fn configure(&self, config: SessionConfig, settings: &SessionSettings) -> SessionConfig {
+        let mut config = config
+            .with_extension(Arc::clone(&settings.work))
             .with_extension(Arc::clone(&self.workers));
         let options = config.options_mut();
         options.catalog.default_catalog = settings
@@ -190,14 +229,20 @@ impl SessionFactory {
             .clone()
             .unwrap_or_else(|| super::catalog::NO_SCHEMA.to_owned());
         options.execution.time_zone = Some(settings.effective_time_zone().to_owned());
-        // Building a state registers each function under its aliases, too, in any order; ours must win over
-        // those, so they come last.
-        let mut state = SessionStateBuilder::new_from_existing(self.base.clone())
-            .with_config(config)
-            .with_runtime_env(runtime.build_arc().map_err(runtime_error)?)
-            .with_catalog_list(Arc::new(catalogs))
-            .build();
-        self.library.register(&mut state)?;
+        config
+    }
+
+    /// Returns a session of its own for one statement that runs within it, with tables pinned by `catalogs`.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place (I-3)")]
+    pub(super) fn context(
+        &self,
+        settings: &SessionSettings,
+        catalogs: LakeCatalogList,
+    ) -> Result<SessionContext> {
+        let config = self.configure(self.base.config().clone(), settings);
+        let runtime = on_account(self.base.runtime_env(), &settings.work)?;
+        let mut state = self.build(config, runtime)?;
+        state.register_catalog_list(Arc::new(catalogs));
         Ok(SessionContext::new_with_state(state))
     }
 
@@ -207,9 +252,31 @@ impl SessionFactory {
     }
 
     /// Returns the state that table scans take their Parquet settings from.
-    pub(super) fn base(&self) -> &SessionState {
+    pub(super) fn base(&self) -> &Arc<SessionState> {
         &self.base
     }
+}
+
+/// Returns what a plan of the session runs in: on the account of its statement. Functions are looked up by name only
+/// while a statement is planned.
+pub(super) fn task(state: &SessionState) -> Result<Arc<TaskContext>> {
+    let config = state.config().clone();
+    let runtime = match config.get_extension::<QueryWork>() {
+        Some(work) => on_account(state.runtime_env(), &work)?,
+        None => Arc::clone(state.runtime_env()),
+    };
+    let task = TaskContext::default()
+        .with_session_config(config)
+        .with_runtime(runtime);
+    Ok(Arc::new(task))
+}
+
+fn on_account(runtime: &Arc<RuntimeEnv>, work: &QueryWork) -> Result<Arc<RuntimeEnv>> {
+    let memory = work.account(Arc::clone(&runtime.memory_pool));
+    RuntimeEnvBuilder::from_runtime_env(runtime)
+        .with_memory_pool(memory)
+        .build_arc()
+        .map_err(runtime_error)
 }
 
 fn build_runtime(config: &QueryConfig) -> Result<Arc<RuntimeEnv>> {

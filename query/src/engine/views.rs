@@ -180,8 +180,7 @@ async fn create(
         Ok(Relation::View(_)) if !replace => return Err(exists("View")),
         _ => {}
     }
-    let state = Arc::new(engine.inner.sessions.base().clone());
-    let catalogs = LakeCatalogList::new(engine.clone(), session.clone(), state);
+    let catalogs = engine.catalogs(session);
     catalogs.pins().enter_view(&name)?;
     let planned = plan(catalogs.pins(), &sql, session)
         .await
@@ -279,9 +278,8 @@ async fn plan(pins: &Arc<Pins>, sql: &str, session: &SessionSettings) -> Result<
         check_distinct(&labels.names())?;
     }
     let catalogs = LakeCatalogList::over(pins);
-    let context = engine.inner.sessions.context(session, catalogs)?;
-    let plan = context
-        .state()
+    let state = engine.inner.sessions.state(session, catalogs)?;
+    let plan = state
         .statement_to_plan(ParsedStatement::Statement(Box::new(statement)))
         .await
         .map_err(plan_error)?;

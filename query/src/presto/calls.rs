@@ -36,6 +36,8 @@ pub(super) fn special_form(expr: &Expr) -> Option<Expr> {
             let elements = array.elem.iter().cloned().map(Box::new);
             ("make_array", elements.collect())
         }
+        // The planner takes only names and literals in it.
+        Expr::Tuple(items) => ("row", items.iter().cloned().map(Box::new).collect()),
         Expr::Position { expr, r#in } => ("strpos", vec![r#in.clone(), expr.clone()]),
         Expr::Substring {
             expr,

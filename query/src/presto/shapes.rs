@@ -17,7 +17,7 @@ use crate::{Error, Result};
 ///
 /// - A join with `UNNEST` is a relation of its own, so that the relation planner sees both sides.
 /// - `FETCH FIRST … WITH TIES` is a condition on `rank()`.
-/// - `GROUP BY ()` is a grouping set.
+/// - `GROUP BY ()` is a grouping set, and `GROUP BY (a, b)` groups by a and b.
 /// - A column that several joins share by `USING` has the name of its table.
 /// - `INTERSECT ALL` and `EXCEPT ALL` are relations of their own, because the planner would count no duplicates.
 ///
@@ -47,7 +47,7 @@ impl VisitorMut for Shaper {
         if let Err(error) = refuse_select(select) {
             return ControlFlow::Break(error);
         }
-        empty_grouping(&mut select.group_by);
+        groupings(&mut select.group_by);
         using::qualify(select);
         join_unnests(&mut select.from);
         for table in &mut select.from {
@@ -222,13 +222,20 @@ fn table_alias(name: &str) -> TableAlias {
     }
 }
 
-fn empty_grouping(group_by: &mut GroupByExpr) {
-    if let GroupByExpr::Expressions(exprs, _) = group_by
-        && let [Expr::Tuple(columns)] = exprs.as_mut_slice()
-        && columns.is_empty()
-    {
+fn groupings(group_by: &mut GroupByExpr) {
+    let GroupByExpr::Expressions(exprs, _) = group_by else {
+        return;
+    };
+    if matches!(exprs.as_slice(), [Expr::Tuple(columns)] if columns.is_empty()) {
         *exprs = vec![Expr::GroupingSets(vec![Vec::new()])];
+        return;
     }
+    let listed = std::mem::take(exprs).into_iter();
+    let columns = listed.flat_map(|expr| match expr {
+        Expr::Tuple(columns) if !columns.is_empty() => columns,
+        other => vec![other],
+    });
+    *exprs = columns.collect();
 }
 
 fn is_unnest(factor: &TableFactor) -> bool {

@@ -298,8 +298,7 @@ pub(in crate::engine) async fn run(
     }
     let source = engine.parse(&format!("SELECT * FROM {source_from}"), session)?;
     let source = engine
-        .context(session)?
-        .state()
+        .state(session)?
         .statement_to_plan(ParsedStatement::Statement(Box::new(source.statement)))
         .await
         .map_err(plan_error)?;

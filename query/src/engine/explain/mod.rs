@@ -15,14 +15,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::{BooleanArray, StringArray};
+use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
-use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as ParsedStatement;
 use datafusion::sql::sqlparser::ast::{SetExpr, Statement};
 
 use self::options::{Format, Kind, Request};
-use super::session::SessionSettings;
+use super::session::{SessionSettings, task};
 use super::statement::one_batch;
 use super::{QueryEngine, StatementResult, memory, plan_error, run_error};
 use crate::presto::error::TrinoFailure;
@@ -30,7 +30,7 @@ use crate::{Error, Result};
 
 /// A query that is planned and not started.
 struct Planned {
-    context: SessionContext,
+    state: SessionState,
     logical: LogicalPlan,
     physical: Arc<dyn ExecutionPlan>,
 }
@@ -67,8 +67,8 @@ impl QueryEngine {
         let started = Instant::now();
         let planned = self.plan(sql, "EXPLAIN ANALYZE", session).await?;
         let planning = started.elapsed();
-        let state = planned.context.state();
-        let task = planned.context.task_ctx();
+        let task = task(&planned.state)?;
+        let state = planned.state;
         // Metrics are kept by the nodes that ran, so the plan that ran is the one that is shown.
         let plan = memory::execute_to_end(state, &planned.logical, planned.physical, task).await;
         let plan = plan.map_err(run_error)?;
@@ -93,8 +93,7 @@ impl QueryEngine {
             return Err(refuse(&first_words(sql)));
         }
         let statement = Box::new(parsed.statement);
-        let context = self.context(session)?;
-        let state = context.state();
+        let state = self.state(session)?;
         let logical = state
             .statement_to_plan(ParsedStatement::Statement(statement))
             .await
@@ -106,7 +105,7 @@ impl QueryEngine {
             .await
             .map_err(plan_error)?;
         Ok(Planned {
-            context,
+            state,
             logical,
             physical,
         })

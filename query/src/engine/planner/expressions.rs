@@ -13,7 +13,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use super::arithmetic::{Operation, arithmetic, negate};
 use super::casts::{Failing, cast_to};
 use super::function::{failure, is_text, unexpected, value_type};
-use super::{attempted, extract, like, literals, subscripts, type_of, zones};
+use super::{attempted, extract, like, literals, nested, subscripts, type_of, zones};
 use crate::presto::type_parser::{TextLength, text_length};
 use crate::presto::types::field_type_name;
 use crate::presto::typing::Meaning;
@@ -42,7 +42,7 @@ impl ExprPlanner for PrestoExpressions {
             | BinaryOperator::Lt
             | BinaryOperator::LtEq
             | BinaryOperator::Gt
-            | BinaryOperator::GtEq => return compared(raw, schema).map(PlannerResult::Original),
+            | BinaryOperator::GtEq => return compared(raw, schema),
             _ => return Ok(PlannerResult::Original(raw)),
         };
         Ok(PlannerResult::Planned(arithmetic(
@@ -125,10 +125,10 @@ fn planned(meaning: Meaning, left: Expr, right: Expr, schema: &DFSchema) -> Resu
 }
 
 /// Refuses comparisons that Presto does not have, and compares `char` without its padding.
-fn compared(raw: RawBinaryExpr, schema: &DFSchema) -> Result<RawBinaryExpr> {
+fn compared(raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
     let (Some(left), Some(right)) = (field_of(&raw.left, schema), field_of(&raw.right, schema))
     else {
-        return Ok(raw);
+        return Ok(PlannerResult::Original(raw));
     };
     if !are_comparable(&left, &right) {
         let (left, right) = (shown(&raw.left, &left), shown(&raw.right, &right));
@@ -142,13 +142,20 @@ fn compared(raw: RawBinaryExpr, schema: &DFSchema) -> Result<RawBinaryExpr> {
             format!("Cannot apply operator: {left} {sign} {right}"),
         ));
     }
+    let is_equality = matches!(raw.op, BinaryOperator::Eq | BinaryOperator::NotEq);
+    if is_equality && let Some(equal) = nested::equal(&raw.left, &raw.right, (&left, &right)) {
+        return Ok(PlannerResult::Planned(match raw.op {
+            BinaryOperator::NotEq => !equal,
+            _ => equal,
+        }));
+    }
     let is_char = |field: &Field| matches!(text_length(field), TextLength::Char(_));
     if is_char(&left) || is_char(&right) {
-        return Ok(RawBinaryExpr {
+        return Ok(PlannerResult::Original(RawBinaryExpr {
             op: raw.op,
             left: rtrim(vec![raw.left]),
             right: rtrim(vec![raw.right]),
-        });
+        }));
     }
     let RawBinaryExpr {
         op,
@@ -165,11 +172,11 @@ fn compared(raw: RawBinaryExpr, schema: &DFSchema) -> Result<RawBinaryExpr> {
         }
         _ => (l, r),
     };
-    Ok(RawBinaryExpr {
+    Ok(PlannerResult::Original(RawBinaryExpr {
         op,
         left: l,
         right: r,
-    })
+    }))
 }
 
 /// Returns the type of an expression for messages; a text literal is as long as it is written.

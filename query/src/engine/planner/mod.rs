@@ -16,6 +16,7 @@ mod function;
 mod like;
 mod literals;
 mod multisets;
+mod nested;
 mod rules;
 mod sample;
 mod sql_json;

@@ -11,13 +11,14 @@ use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::functions::math::expr_fn::isnan;
 use datafusion::logical_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
-use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::utils::{disjunction, merge_schema};
 use datafusion::logical_expr::{Case, Expr, ExprSchemable, LogicalPlan, Operator, Union, cast};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::attempted::{is_marked, lift};
 use super::expressions::{are_comparable, have_common_type, shown};
 use super::function::{failure, is_text};
+use super::nested;
 use crate::presto::types::{field_type_name, type_name};
 
 /// Refuses what DataFusion would turn into text, and makes doubles of decimals beside doubles.
@@ -37,7 +38,8 @@ impl AnalyzerRule for CommonTypes {
                 let name = names.save(&expr);
                 let expr = expr.transform_up(|expr| {
                     check(&expr, &schema)?;
-                    widened(expr, &schema)
+                    let expr = any_equal(expr, &schema)?;
+                    expr.transform_data(|expr| widened(expr, &schema))
                 })?;
                 Ok(expr.update_data(|expr| name.restore(expr)))
             })?;
@@ -227,6 +229,27 @@ pub(super) fn float_of<'a>(types: impl IntoIterator<Item = &'a DataType>) -> Opt
         }
     }
     float.filter(|_| has_decimal)
+}
+
+/// Asks arrays, maps and rows that are looked for in a list one by one, as what is within may be NULL.
+fn any_equal(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let Expr::InList(list) = &expr else {
+        return Ok(Transformed::no(expr));
+    };
+    let (_, value) = list.expr.to_field(schema)?;
+    if !value.data_type().is_nested() {
+        return Ok(Transformed::no(expr));
+    }
+    let mut each = Vec::with_capacity(list.list.len());
+    for item in &list.list {
+        let (_, field) = item.to_field(schema)?;
+        let equal = nested::equal(&list.expr, item, (&value, &field));
+        each.push(equal.unwrap_or_else(|| list.expr.as_ref().clone().eq(item.clone())));
+    }
+    let Some(any) = disjunction(each) else {
+        return Ok(Transformed::no(expr));
+    };
+    Ok(Transformed::yes(if list.negated { !any } else { any }))
 }
 
 /// Casts the decimals among an expression's operands to the floating type beside them.

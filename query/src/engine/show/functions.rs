@@ -30,7 +30,7 @@ pub(super) fn functions(
     like: Option<&str>,
     session: &SessionSettings,
 ) -> Result<StatementResult> {
-    let state = engine.context(session)?.state();
+    let state = engine.state(session)?;
     let mut rows: Vec<Row> = descriptions()
         .into_iter()
         .map(|known| Row {
