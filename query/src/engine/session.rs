@@ -118,8 +118,7 @@ const CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 /// The least part of the memory limit that one sort may keep for merging.
 const SORT_RESERVATION_SHARE: usize = 32;
 
-/// Time zones whose sessions are kept to be copied: what a session knows of functions is large, and a client's zone
-/// seldom changes.
+/// Time zones whose sessions are kept to be copied; a client's zone seldom changes.
 const KEPT_ZONES: usize = 8;
 
 /// Builds sessions that share memory, spill space and opened stores.
@@ -180,8 +179,7 @@ impl SessionFactory {
         catalogs: LakeCatalogList,
     ) -> Result<SessionState> {
         let mut state = self.of_zone(settings.effective_time_zone())?;
-        let config = std::mem::take(state.config_mut());
-        *state.config_mut() = self.configure(config, settings);
+        *state.config_mut() = self.configure(state.config().clone(), settings);
         state.register_catalog_list(Arc::new(catalogs));
         state.mark_start_execution();
         Ok(state)
@@ -203,7 +201,7 @@ impl SessionFactory {
         Ok(state)
     }
 
-    /// Returns a session with all functions, which takes a hundred times as long as copying one.
+    /// Returns a session with all functions: the work that copying one spares.
     fn build(&self, config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
         // Building a state registers each function under its aliases, too, in any order; ours must win over
         // those, so they come last.
@@ -265,10 +263,16 @@ pub(super) fn task(state: &SessionState) -> Result<Arc<TaskContext>> {
         Some(work) => on_account(state.runtime_env(), &work)?,
         None => Arc::clone(state.runtime_env()),
     };
-    let task = TaskContext::default()
-        .with_session_config(config)
-        .with_runtime(runtime);
-    Ok(Arc::new(task))
+    Ok(Arc::new(TaskContext::new(
+        None,
+        state.session_id().to_owned(),
+        config,
+        HashMap::new(),
+        HashMap::new(),
+        HashMap::new(),
+        HashMap::new(),
+        runtime,
+    )))
 }
 
 fn on_account(runtime: &Arc<RuntimeEnv>, work: &QueryWork) -> Result<Arc<RuntimeEnv>> {
