@@ -9,6 +9,7 @@ mod arithmetic;
 mod attempt;
 mod attempted;
 mod casts;
+mod comparable;
 mod correlated;
 mod expressions;
 mod extract;

@@ -16,7 +16,8 @@ use datafusion::logical_expr::{Case, Expr, ExprSchemable, LogicalPlan, Operator,
 use datafusion::optimizer::AnalyzerRule;
 
 use super::attempted::{is_marked, lift};
-use super::expressions::{are_comparable, have_common_type, shown};
+use super::comparable::{are_comparable, have_common_type};
+use super::expressions::shown;
 use super::function::{failure, is_text};
 use super::nested;
 use crate::presto::types::{field_type_name, type_name};

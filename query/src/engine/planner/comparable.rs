@@ -1,0 +1,78 @@
+//! Which types go together: what can be compared, and what can be stored in one column.
+
+use arrow::datatypes::{DataType, Field, IntervalUnit};
+
+use super::function::{is_text, value_type};
+
+/// What a type's values can be compared with and stored beside: others of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Boolean,
+    Number,
+    Text,
+    Bytes,
+    Moment,
+    Time,
+    Months,
+    Seconds,
+    Array,
+    Map,
+    Row,
+}
+
+impl Kind {
+    /// Returns the kind of a type; none for one that goes with all, as that of NULL does.
+    fn of(data_type: &DataType) -> Option<Self> {
+        Some(match data_type {
+            text if is_text(text) => Self::Text,
+            number if number.is_numeric() => Self::Number,
+            DataType::Boolean => Self::Boolean,
+            DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, _) => Self::Moment,
+            DataType::Time32(_) | DataType::Time64(_) => Self::Time,
+            DataType::Interval(IntervalUnit::YearMonth) => Self::Months,
+            DataType::Interval(_) | DataType::Duration(_) => Self::Seconds,
+            DataType::Binary
+            | DataType::LargeBinary
+            | DataType::BinaryView
+            | DataType::FixedSizeBinary(_) => Self::Bytes,
+            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _) => {
+                Self::Array
+            }
+            DataType::Map(_, _) => Self::Map,
+            DataType::Struct(_) => Self::Row,
+            _ => return None,
+        })
+    }
+}
+
+/// Returns whether the two types have a common one.
+pub(super) fn have_common_type(left: &Field, right: &Field) -> bool {
+    use DataType as T;
+    let (left, right) = (value_type(left.data_type()), value_type(right.data_type()));
+    match (left, right) {
+        (
+            T::List(left) | T::LargeList(left) | T::FixedSizeList(left, _),
+            T::List(right) | T::LargeList(right) | T::FixedSizeList(right, _),
+        )
+        | (T::Map(left, _), T::Map(right, _)) => have_common_type(left, right),
+        (T::Struct(left), T::Struct(right)) => {
+            let pairs = left.iter().zip(right);
+            left.len() == right.len() && pairs.into_iter().all(|(l, r)| have_common_type(l, r))
+        }
+        (left, right) => match (Kind::of(left), Kind::of(right)) {
+            (Some(left), Some(right)) => left == right,
+            _ => true,
+        },
+    }
+}
+
+/// Returns whether values of the two types can be compared: moments also with text, which Trino refuses.
+pub(super) fn are_comparable(left: &Field, right: &Field) -> bool {
+    let kind = |field: &Field| Kind::of(value_type(field.data_type()));
+    have_common_type(left, right)
+        || matches!(
+            (kind(left), kind(right)),
+            (Some(Kind::Text), Some(Kind::Moment | Kind::Time))
+                | (Some(Kind::Moment | Kind::Time), Some(Kind::Text))
+        )
+}
