@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 
-use datafusion::sql::sqlparser::ast::Expr;
+use datafusion::sql::sqlparser::ast::{DataType, Expr, Ident, TypedString};
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -124,6 +124,24 @@ impl Dialect for TrinoDialect {
         match &next.token {
             Token::Word(word) if RESERVED.contains(&word.keyword) => {
                 Some(parser.expected("an expression", next))
+            }
+            // The parser knows no such type, and would take the text for an alias.
+            Token::Word(word)
+                if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("ipaddress") =>
+            {
+                let text = parser.peek_nth_token(1);
+                if !matches!(text.token, Token::SingleQuotedString(_)) {
+                    return None;
+                }
+                parser.next_token();
+                let literal = parser.parse_value().map(|value| {
+                    Expr::TypedString(TypedString {
+                        data_type: DataType::Custom(Ident::new("ipaddress").into(), Vec::new()),
+                        value,
+                        uses_odbc_syntax: false,
+                    })
+                });
+                Some(literal)
             }
             _ => None,
         }

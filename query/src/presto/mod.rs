@@ -6,6 +6,7 @@ pub mod error;
 pub mod functions;
 pub mod labels;
 pub mod numbers;
+pub(crate) mod opaque;
 pub mod rewrite;
 pub mod shapes;
 pub mod split;
@@ -16,6 +17,7 @@ pub mod type_parser;
 pub mod types;
 pub mod typing;
 mod using;
+pub(crate) mod zoned_time;
 
 #[cfg(test)]
 mod tests;

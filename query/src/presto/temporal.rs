@@ -93,7 +93,7 @@ fn number(digits: &str, most: usize) -> Option<u32> {
 }
 
 /// Returns the nanoseconds since midnight, the fraction digits and what follows `hour:minute[:second[.fraction]]`.
-fn parse_clock(text: &str) -> Option<(i128, usize, &str)> {
+pub(super) fn parse_clock(text: &str) -> Option<(i128, usize, &str)> {
     let end = text
         .find(|c: char| !(c.is_ascii_digit() || c == ':' || c == '.'))
         .unwrap_or(text.len());
@@ -184,6 +184,22 @@ pub fn normalize_zone(zone: &str) -> Option<String> {
         return Some(format!("{sign}{hours:02}:{minutes:02}"));
     }
     zone.parse::<Tz>().ok().map(|_| zone.to_owned())
+}
+
+/// Returns the seconds ahead of UTC of `+hh:mm`; none beyond fourteen hours.
+pub(super) fn parse_offset(text: &str) -> Option<i32> {
+    let (hours, minutes) = text.strip_prefix(['+', '-'])?.split_once(':')?;
+    if hours.len() != 2 || minutes.len() != 2 {
+        return None;
+    }
+    let (hours, minutes) = (number(hours, 2)?, number(minutes, 2)?);
+    let seconds = i32::try_from(hours * 3600 + minutes * 60).ok()?;
+    let is_valid = minutes < 60 && seconds <= 14 * 3600;
+    is_valid.then_some(if text.starts_with('-') {
+        -seconds
+    } else {
+        seconds
+    })
 }
 
 /// Returns nanoseconds since 1970 in UTC of a wall time; none if it is out of range.

@@ -5,7 +5,7 @@
 //! args  := numbers of a parametric type | types of ARRAY and MAP | [name] type of ROW
 //! ```
 //!
-//! What Arrow has no type for is in the field's metadata: `varchar(n)`, `char(n)`, JSON and UUID.
+//! What Arrow has no type for is in the field's metadata: `varchar(n)` and `char(n)`.
 
 use std::collections::HashMap;
 use std::iter::Peekable;
@@ -15,19 +15,16 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
 
 use super::error::TrinoFailure;
+use super::opaque::{BING_TILE, IP_ADDRESS, JSON, UUID};
+use super::zoned_time;
 
 /// Metadata key under which a field keeps the Presto type that Arrow's type does not tell.
 pub const PRESTO_TYPE: &str = "presto.type";
-/// Arrow's key of an extension type's name.
-const EXTENSION_NAME: &str = "ARROW:extension:name";
-const JSON_EXTENSION: &str = "arrow.json";
-const UUID_EXTENSION: &str = "arrow.uuid";
 /// The longest `char`.
 const MAX_CHAR_LENGTH: usize = 65_536;
 
 /// Types that Trino has and we do not.
-const REFUSED: [&str; 12] = [
-    "ipaddress",
+const REFUSED: [&str; 10] = [
     "hyperloglog",
     "p4hyperloglog",
     "qdigest",
@@ -35,7 +32,6 @@ const REFUSED: [&str; 12] = [
     "setdigest",
     "geometry",
     "sphericalgeography",
-    "bingtile",
     "kdbtree",
     "color",
     "function",
@@ -44,26 +40,7 @@ const REFUSED: [&str; 12] = [
 /// Returns whether the field holds JSON text.
 #[must_use]
 pub fn is_json(field: &Field) -> bool {
-    extension(field) == Some(JSON_EXTENSION)
-}
-
-/// Returns whether the field holds UUIDs.
-#[must_use]
-pub fn is_uuid(field: &Field) -> bool {
-    extension(field) == Some(UUID_EXTENSION)
-}
-
-/// Returns a nullable field of JSON text.
-#[must_use]
-pub fn json_field(name: &str) -> Field {
-    with(name, DataType::Utf8, EXTENSION_NAME, JSON_EXTENSION)
-}
-
-/// Returns a nullable field of UUIDs.
-#[must_use]
-pub fn uuid_field(name: &str) -> Field {
-    let data_type = DataType::FixedSizeBinary(16);
-    with(name, data_type, EXTENSION_NAME, UUID_EXTENSION)
+    *field.data_type() == JSON
 }
 
 /// The declared length of a text.
@@ -91,10 +68,6 @@ pub fn text_length(field: &Field) -> TextLength {
         return TextLength::Varchar(length);
     }
     number("char(").map_or(TextLength::Unbounded, TextLength::Char)
-}
-
-fn extension(field: &Field) -> Option<&str> {
-    field.metadata().get(EXTENSION_NAME).map(String::as_str)
 }
 
 fn with(name: &str, data_type: DataType, key: &str, value: &str) -> Field {
@@ -228,10 +201,8 @@ impl TypeParser<'_> {
             "time" => {
                 let unit = self.precision()?;
                 if self.time_zone()? {
-                    return Err(TrinoFailure::new(
-                        "NOT_SUPPORTED",
-                        "type time with time zone",
-                    ));
+                    let zoned = zoned_time::of_zone(unit, self.zone);
+                    return plain(zoned.ok_or_else(|| self.unknown())?);
                 }
                 plain(time_type(unit))
             }
@@ -241,8 +212,10 @@ impl TypeParser<'_> {
                 plain(DataType::Timestamp(unit, zone))
             }
             "interval" => plain(self.interval()?),
-            "json" => Ok(json_field(name)),
-            "uuid" => Ok(uuid_field(name)),
+            "json" => plain(JSON),
+            "uuid" => plain(UUID),
+            "ipaddress" => plain(IP_ADDRESS),
+            "bingtile" => plain(BING_TILE),
             "unknown" => plain(DataType::Null),
             "array" => {
                 self.open()?;
@@ -534,7 +507,7 @@ mod tests {
             ("foo", "TYPE_NOT_FOUND"),
             ("timestamp(13)", "TYPE_NOT_FOUND"),
             ("timestamp(12)", "NOT_SUPPORTED"),
-            ("ipaddress", "NOT_SUPPORTED"),
+            ("hyperloglog", "NOT_SUPPORTED"),
             ("decimal(39,0)", "INVALID_FUNCTION_ARGUMENT"),
             ("decimal(5,6)", "INVALID_FUNCTION_ARGUMENT"),
             ("array(", "TYPE_NOT_FOUND"),

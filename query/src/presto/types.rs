@@ -5,19 +5,15 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::sql::sqlparser::ast::{self, ExactNumberInfo, TimezoneInfo};
 
-use super::type_parser::{PRESTO_TYPE, anonymous, is_json, is_uuid};
+use super::opaque::opaque_name;
+use super::type_parser::{PRESTO_TYPE, anonymous};
+use super::zoned_time::unit_and_offset;
 use crate::{Error, Result};
 
-/// Returns how Presto writes the type of the field, with what only its metadata tells: lengths, JSON and UUID.
+/// Returns how Presto writes the type of the field, with what only its metadata tells: lengths.
 pub fn field_type_name(field: &Field) -> String {
     if let Some(name) = field.metadata().get(PRESTO_TYPE) {
         return name.clone();
-    }
-    if is_json(field) {
-        return "json".to_owned();
-    }
-    if is_uuid(field) {
-        return "uuid".to_owned();
     }
     type_name(field.data_type())
 }
@@ -43,6 +39,9 @@ pub fn type_name(data_type: &DataType) -> String {
         TimeUnit::Microsecond => 6,
         TimeUnit::Nanosecond => 9,
     };
+    if let Some(name) = opaque_name(data_type) {
+        return name.to_owned();
+    }
     match data_type {
         DataType::Null => "unknown".to_owned(),
         DataType::Boolean => "boolean".to_owned(),
@@ -58,13 +57,16 @@ pub fn type_name(data_type: &DataType) -> String {
         | DataType::Decimal256(p, s) => {
             format!("decimal({p},{s})")
         }
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "varchar".to_owned(),
+        DataType::Utf8 | DataType::Utf8View => "varchar".to_owned(),
         DataType::Binary
         | DataType::LargeBinary
         | DataType::BinaryView
         | DataType::FixedSizeBinary(_) => "varbinary".to_owned(),
         DataType::Date32 | DataType::Date64 => "date".to_owned(),
         DataType::Time32(unit) | DataType::Time64(unit) => format!("time({})", precision(unit)),
+        zoned if let Some((unit, _)) = unit_and_offset(zoned) => {
+            format!("time({}) with time zone", precision(&unit))
+        }
         DataType::Timestamp(unit, None) => format!("timestamp({})", precision(unit)),
         DataType::Timestamp(unit, Some(_)) => {
             format!("timestamp({}) with time zone", precision(unit))

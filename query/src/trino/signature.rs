@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::headers::Prefix;
 use super::types::Special;
+use crate::presto::opaque::opaque_name;
+use crate::presto::zoned_time::unit_and_offset;
 
 /// How types are written for one client.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +64,6 @@ pub(super) fn int64_type(style: TypeStyle) -> (String, Value) {
 
 /// Returns the text and the signature of a column's type.
 pub(super) fn type_of(field: &Field, style: TypeStyle) -> (String, Value) {
-    let plain = |raw: &str| (raw.to_owned(), style.document(raw, Vec::new()));
     let sized = |raw: &str, length: i64| {
         let signature = style.document(raw, vec![style.long(length)]);
         (format!("{raw}({length})"), signature)
@@ -70,9 +71,6 @@ pub(super) fn type_of(field: &Field, style: TypeStyle) -> (String, Value) {
     match Special::of(field) {
         Some(Special::Varchar(length)) => sized("varchar", length),
         Some(Special::Char(length)) => sized("char", length),
-        Some(Special::Json) => plain("json"),
-        Some(Special::Uuid) => plain("uuid"),
-        Some(Special::IpAddress) => plain("ipaddress"),
         None => data_type_of(field.data_type(), style),
     }
 }
@@ -88,6 +86,9 @@ fn data_type_of(data_type: &DataType, style: TypeStyle) -> (String, Value) {
         let signature = style.document(&raw, vec![style.long(digits)]);
         (format!("{base}({digits}){suffix}"), signature)
     };
+    if let Some(name) = opaque_name(data_type) {
+        return plain(name);
+    }
     match data_type {
         DataType::Null => plain("unknown"),
         DataType::Boolean => plain("boolean"),
@@ -114,6 +115,9 @@ fn data_type_of(data_type: &DataType, style: TypeStyle) -> (String, Value) {
         | DataType::FixedSizeBinary(_) => plain("varbinary"),
         DataType::Date32 | DataType::Date64 => plain("date"),
         DataType::Time32(unit) | DataType::Time64(unit) => timed("time", "", *unit),
+        zoned if let Some((unit, _)) = unit_and_offset(zoned) => {
+            timed("time", " with time zone", unit)
+        }
         DataType::Timestamp(unit, None) => timed("timestamp", "", *unit),
         DataType::Timestamp(unit, Some(_)) => timed("timestamp", " with time zone", *unit),
         DataType::Interval(IntervalUnit::YearMonth) => plain("interval year to month"),

@@ -3,6 +3,8 @@
 use arrow::datatypes::{DataType, Field, IntervalUnit};
 
 use super::function::{is_text, value_type};
+use crate::presto::opaque::{BING_TILE, IP_ADDRESS, JSON, UUID};
+use crate::presto::zoned_time::is_zoned_time;
 
 /// What a type's values can be compared with and stored beside: others of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,8 +13,13 @@ enum Kind {
     Number,
     Text,
     Bytes,
+    Uuid,
+    IpAddress,
+    BingTile,
+    Json,
     Moment,
     Time,
+    ZonedTime,
     Months,
     Seconds,
     Array,
@@ -24,9 +31,14 @@ impl Kind {
     /// Returns the kind of a type; none for one that goes with all, as that of NULL does.
     fn of(data_type: &DataType) -> Option<Self> {
         Some(match data_type {
+            json if *json == JSON => Self::Json,
             text if is_text(text) => Self::Text,
             number if number.is_numeric() => Self::Number,
+            opaque if *opaque == UUID => Self::Uuid,
+            opaque if *opaque == IP_ADDRESS => Self::IpAddress,
+            opaque if *opaque == BING_TILE => Self::BingTile,
             DataType::Boolean => Self::Boolean,
+            zoned if is_zoned_time(zoned) => Self::ZonedTime,
             DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, _) => Self::Moment,
             DataType::Time32(_) | DataType::Time64(_) => Self::Time,
             DataType::Interval(IntervalUnit::YearMonth) => Self::Months,
@@ -74,5 +86,20 @@ pub(super) fn are_comparable(left: &Field, right: &Field) -> bool {
             (kind(left), kind(right)),
             (Some(Kind::Text), Some(Kind::Moment | Kind::Time))
                 | (Some(Kind::Moment | Kind::Time), Some(Kind::Text))
+                | (Some(Kind::Time), Some(Kind::ZonedTime))
+                | (Some(Kind::ZonedTime), Some(Kind::Time))
         )
+}
+
+/// Returns whether the values of a type have an order.
+pub(super) fn is_orderable(data_type: &DataType) -> bool {
+    use DataType as T;
+    match value_type(data_type) {
+        T::Map(..) => false,
+        T::List(item) | T::LargeList(item) | T::FixedSizeList(item, _) => {
+            is_orderable(item.data_type())
+        }
+        T::Struct(fields) => fields.iter().all(|field| is_orderable(field.data_type())),
+        plain => *plain != JSON && *plain != BING_TILE,
+    }
 }

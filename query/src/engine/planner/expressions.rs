@@ -12,12 +12,13 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::arithmetic::{Operation, arithmetic, negate};
 use super::casts::{Failing, cast_to};
-use super::comparable::are_comparable;
+use super::comparable::{are_comparable, is_orderable};
 use super::function::{failure, unexpected};
 use super::{attempted, extract, like, literals, nested, subscripts, type_of, zones};
-use crate::presto::type_parser::{TextLength, text_length};
+use crate::presto::type_parser::{TextLength, is_json, text_length};
 use crate::presto::types::field_type_name;
 use crate::presto::typing::Meaning;
+use crate::presto::zoned_time::is_zoned_time;
 
 /// Plans operators, subscripts and `EXTRACT`; comes before DataFusion's planners.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ impl ExprPlanner for PrestoExpressions {
             BinaryOperator::Multiply => Operation::Multiply,
             BinaryOperator::Divide => Operation::Divide,
             BinaryOperator::Modulo => Operation::Modulo,
+            BinaryOperator::StringConcat => return concatenated(raw, schema),
             BinaryOperator::Eq
             | BinaryOperator::NotEq
             | BinaryOperator::Lt
@@ -125,13 +127,31 @@ fn planned(meaning: Meaning, left: Expr, right: Expr, schema: &DFSchema) -> Resu
     }
 }
 
+/// Refuses `||` of JSON, which is text to the planner.
+fn concatenated(raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+    let names = [&raw.left, &raw.right].map(|side| field_of(side, schema));
+    if !names.iter().flatten().any(is_json) {
+        return Ok(PlannerResult::Original(raw));
+    }
+    let names = names.map(|field| field.map_or_else(String::new, |field| field_type_name(&field)));
+    Err(failure(
+        "FUNCTION_NOT_FOUND",
+        format!(
+            "Unexpected parameters ({}) for function concat",
+            names.join(", ")
+        ),
+    ))
+}
+
 /// Refuses comparisons that Presto does not have, and compares `char` without its padding.
 fn compared(raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
     let (Some(left), Some(right)) = (field_of(&raw.left, schema), field_of(&raw.right, schema))
     else {
         return Ok(PlannerResult::Original(raw));
     };
-    if !are_comparable(&left, &right) {
+    let is_equality = matches!(raw.op, BinaryOperator::Eq | BinaryOperator::NotEq);
+    let has_order = is_orderable(left.data_type()) && is_orderable(right.data_type());
+    if !are_comparable(&left, &right) || !(is_equality || has_order) {
         let (left, right) = (shown(&raw.left, &left), shown(&raw.right, &right));
         let sign = if raw.op == BinaryOperator::NotEq {
             "<>".to_owned()
@@ -143,7 +163,6 @@ fn compared(raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBi
             format!("Cannot apply operator: {left} {sign} {right}"),
         ));
     }
-    let is_equality = matches!(raw.op, BinaryOperator::Eq | BinaryOperator::NotEq);
     if is_equality && let Some(equal) = nested::equal(&raw.left, &raw.right, (&left, &right)) {
         return Ok(PlannerResult::Planned(match raw.op {
             BinaryOperator::NotEq => !equal,
@@ -165,6 +184,12 @@ fn compared(raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBi
     } = raw;
     // Wall time is that of the session, whatever zone it is compared with.
     let (l, r) = match (left.data_type(), right.data_type()) {
+        (DataType::Time32(_) | DataType::Time64(_), zoned) if is_zoned_time(zoned) => {
+            (zones::in_zone(l, "UTC"), r)
+        }
+        (zoned, DataType::Time32(_) | DataType::Time64(_)) if is_zoned_time(zoned) => {
+            (l, zones::in_zone(r, "UTC"))
+        }
         (DataType::Timestamp(_, None), DataType::Timestamp(_, Some(zone))) => {
             (zones::in_zone(l, zone), r)
         }

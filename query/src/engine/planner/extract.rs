@@ -17,6 +17,7 @@ use crate::presto::temporal::{
     NANOS_PER_DAY, NANOS_PER_SECOND, nanos_of, offset_seconds, utc_to_local, wall_time,
 };
 use crate::presto::types::type_name;
+use crate::presto::zoned_time::is_zoned_time;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Part {
@@ -84,6 +85,7 @@ impl Extract {
         let is_clock = matches!(self.part, Part::Hour | Part::Minute | Part::Second);
         let is_zone = matches!(self.part, Part::TimezoneHour | Part::TimezoneMinute);
         match data_type {
+            zoned if is_zoned_time(zoned) => is_clock || is_zone,
             DataType::Null | DataType::Timestamp(_, Some(_)) => true,
             DataType::Date32 | DataType::Date64 => !is_clock && !is_zone,
             DataType::Timestamp(_, None) => !is_zone,

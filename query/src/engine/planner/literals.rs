@@ -15,6 +15,7 @@ use super::function::failure;
 use crate::presto::temporal::{NANOS_PER_SECOND, parse_timestamp};
 use crate::presto::type_parser::is_json;
 use crate::presto::types::field_type_name;
+use crate::presto::zoned_time::{of_offset, parse_zoned_time, unit_and_offset};
 
 /// Returns digits as an integer, a bigint or a decimal.
 pub(super) fn number(digits: &str) -> Result<Expr> {
@@ -60,6 +61,11 @@ pub(super) fn typed(text: &str, to: &Field) -> Result<Expr> {
     match to.data_type() {
         DataType::Interval(unit) => return interval(text, *unit),
         DataType::Decimal128(38, 0) => return decimal(text).ok_or_else(problem),
+        zoned if let Some((unit, _)) = unit_and_offset(zoned) => {
+            let read = parse_zoned_time(text);
+            let (_, offset) = read.ok_or_else(problem)?;
+            to.set_data_type(of_offset(unit, offset.ok_or_else(problem)?));
+        }
         DataType::Timestamp(unit, Some(_)) => {
             let zone = parse_timestamp(text)
                 .and_then(|read| read.zone)
@@ -70,7 +76,7 @@ pub(super) fn typed(text: &str, to: &Field) -> Result<Expr> {
         _ => {}
     }
     let value = if is_json(&to) {
-        ScalarValue::Utf8(Some(canonical_json(text).ok_or_else(problem)?))
+        ScalarValue::LargeUtf8(Some(canonical_json(text).ok_or_else(problem)?))
     } else {
         let texts: ArrayRef = Arc::new(StringArray::from(vec![text]));
         let from = Field::new("", DataType::Utf8, false);

@@ -10,13 +10,17 @@ use datafusion::common::{DFSchema, ExprSchema, ScalarValue};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::functions::math::expr_fn::isnan;
+use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
 use datafusion::logical_expr::utils::{disjunction, merge_schema};
-use datafusion::logical_expr::{Case, Expr, ExprSchemable, LogicalPlan, Operator, Union, cast};
+use datafusion::logical_expr::{
+    Case, Expr, ExprSchemable, LogicalPlan, Operator, Union, WindowFrameBound, WindowFrameUnits,
+    cast,
+};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::attempted::{is_marked, lift};
-use super::comparable::{are_comparable, have_common_type};
+use super::comparable::{are_comparable, have_common_type, is_orderable};
 use super::expressions::shown;
 use super::function::{failure, is_text};
 use super::nested;
@@ -34,12 +38,16 @@ impl AnalyzerRule for CommonTypes {
                 check_union(&union.inputs)?;
                 return widened_union(union);
             }
+            if let LogicalPlan::Sort(sort) = &plan {
+                check_order(&sort.expr, "ORDER BY", &schema)?;
+            }
             let names = NamePreserver::new(&plan);
             let plan = plan.map_expressions(|expr| {
                 let name = names.save(&expr);
                 let expr = expr.transform_up(|expr| {
                     check(&expr, &schema)?;
-                    let expr = any_equal(expr, &schema)?;
+                    let expr = nested_equal(expr, &schema)?;
+                    let expr = expr.transform_data(|expr| framed(expr, &schema))?;
                     expr.transform_data(|expr| widened(expr, &schema))
                 })?;
                 Ok(expr.update_data(|expr| name.restore(expr)))
@@ -81,8 +89,46 @@ fn check_union(inputs: &[Arc<LogicalPlan>]) -> Result<()> {
     Ok(())
 }
 
+/// Refuses to sort by what has no order.
+fn check_order(sorts: &[Sort], place: &str, schema: &DFSchema) -> Result<()> {
+    for sort in sorts {
+        let (_, field) = sort.expr.to_field(schema)?;
+        if !is_orderable(field.data_type()) {
+            let name = field_type_name(&field);
+            return Err(failure(
+                "TYPE_MISMATCH",
+                format!("Type {name} is not orderable, and therefore cannot be used in {place}"),
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
     match expr {
+        Expr::WindowFunction(window) => {
+            check_order(&window.params.order_by, "window function ORDER BY", schema)
+        }
+        Expr::AggregateFunction(call)
+            if matches!(call.func.name(), "min" | "max" | "min_by" | "max_by") =>
+        {
+            let by = usize::from(call.func.name().ends_with("_by"));
+            let Some(argument) = call.params.args.get(by) else {
+                return Ok(());
+            };
+            let (_, field) = argument.to_field(schema)?;
+            if is_orderable(field.data_type()) {
+                return Ok(());
+            }
+            Err(failure(
+                "FUNCTION_NOT_FOUND",
+                format!(
+                    "Unexpected parameters ({}) for function {}: the type has no order",
+                    field_type_name(&field),
+                    call.func.name()
+                ),
+            ))
+        }
         Expr::Case(case) => {
             for (when, _) in &case.when_then_expr {
                 if let Some(operand) = &case.expr
@@ -232,25 +278,98 @@ pub(super) fn float_of<'a>(types: impl IntoIterator<Item = &'a DataType>) -> Opt
     float.filter(|_| has_decimal)
 }
 
-/// Asks arrays, maps and rows that are looked for in a list one by one, as what is within may be NULL.
-fn any_equal(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let Expr::InList(list) = &expr else {
+/// Says equality where arrays, maps and rows are looked for, as what is within may be NULL.
+fn nested_equal(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let operand = match &expr {
+        Expr::InList(list) => Some(list.expr.as_ref()),
+        Expr::Case(case) => case.expr.as_deref(),
+        Expr::ScalarFunction(function) if function.name() == "nullif" => function.args.first(),
+        _ => None,
+    };
+    let Some(operand) = operand else {
         return Ok(Transformed::no(expr));
     };
-    let (_, value) = list.expr.to_field(schema)?;
+    let (_, value) = operand.to_field(schema)?;
     if !value.data_type().is_nested() {
         return Ok(Transformed::no(expr));
     }
-    let mut each = Vec::with_capacity(list.list.len());
-    for item in &list.list {
+    let equals = |item: &Expr| -> Result<Expr> {
         let (_, field) = item.to_field(schema)?;
-        let equal = nested::equal(&list.expr, item, (&value, &field));
-        each.push(equal.unwrap_or_else(|| list.expr.as_ref().clone().eq(item.clone())));
-    }
-    let Some(any) = disjunction(each) else {
+        let equal = nested::equal(operand, item, (&value, &field));
+        Ok(equal.unwrap_or_else(|| operand.clone().eq(item.clone())))
+    };
+    let said = match &expr {
+        Expr::InList(list) => {
+            let each: Result<Vec<Expr>> = list.list.iter().map(equals).collect();
+            disjunction(each?).map(|any| if list.negated { !any } else { any })
+        }
+        Expr::Case(case) => {
+            let mut when_then_expr = Vec::with_capacity(case.when_then_expr.len());
+            for (when, then) in &case.when_then_expr {
+                when_then_expr.push((Box::new(equals(when)?), then.clone()));
+            }
+            let else_expr = case.else_expr.clone();
+            Some(Expr::Case(Case::new(None, when_then_expr, else_expr)))
+        }
+        Expr::ScalarFunction(function) => match function.args.get(1) {
+            Some(other) => {
+                let null = Box::new(Expr::Literal(
+                    ScalarValue::try_from(value.data_type())?,
+                    None,
+                ));
+                let when = vec![(Box::new(equals(other)?), null)];
+                Some(Expr::Case(Case::new(
+                    None,
+                    when,
+                    Some(Box::new(operand.clone())),
+                )))
+            }
+            None => None,
+        },
+        _ => None,
+    };
+    Ok(said.map_or_else(|| Transformed::no(expr.clone()), Transformed::yes))
+}
+
+/// Says frames of peers as such where DataFusion knows no ranges of the type that is sorted by.
+fn framed(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let Expr::WindowFunction(window) = &mut expr else {
         return Ok(Transformed::no(expr));
     };
-    Ok(Transformed::yes(if list.negated { !any } else { any }))
+    let Some(sort) = window.params.order_by.first() else {
+        return Ok(Transformed::no(expr));
+    };
+    let data_type = sort.expr.get_type(schema)?;
+    let has_ranges = data_type.is_numeric()
+        || data_type.is_string()
+        || matches!(
+            data_type,
+            DataType::Null
+                | DataType::Boolean
+                | DataType::Date32
+                | DataType::Date64
+                | DataType::Timestamp(..)
+        );
+    let frame = &mut window.params.window_frame;
+    if has_ranges || frame.units != WindowFrameUnits::Range {
+        return Ok(Transformed::no(expr));
+    }
+    for bound in [&frame.start_bound, &frame.end_bound] {
+        if let WindowFrameBound::Preceding(value) | WindowFrameBound::Following(value) = bound
+            && !value.is_null()
+        {
+            return Err(failure(
+                "TYPE_MISMATCH",
+                format!(
+                    "Window frame of type RANGE PRECEDING or FOLLOWING requires that sort key type is numeric, \
+                     datetime or interval (actual: {})",
+                    type_name(&data_type)
+                ),
+            ));
+        }
+    }
+    frame.units = WindowFrameUnits::Groups;
+    Ok(Transformed::yes(expr))
 }
 
 /// Casts the decimals among an expression's operands to the floating type beside them.

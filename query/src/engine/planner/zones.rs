@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::timezone::Tz;
-use arrow::array::{Array, Int64Array};
-use arrow::datatypes::{DataType, Field, TimeUnit};
+use arrow::array::{Array, ArrayRef, Int64Array};
+use arrow::datatypes::{DataType, Field, Int64Type, TimeUnit};
 use datafusion::common::ScalarValue;
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, Volatility,
@@ -18,6 +18,7 @@ use crate::presto::temporal::{
     NANOS_PER_DAY, NANOS_PER_SECOND, local_to_utc, nanos_of, normalize_zone, round_to, utc_to_local,
 };
 use crate::presto::types::type_name;
+use crate::presto::zoned_time::{of_zone, unit_and_offset, utc_nanos, value_of};
 
 /// Returns `moment AT TIME ZONE zone`.
 ///
@@ -84,11 +85,12 @@ impl Kernel for AtTimeZone {
             .first()
             .ok_or_else(|| unexpected("moment"))?;
         let unit = match moment.data_type() {
+            time if let Some(unit) = unit_of_time(time) => {
+                let zoned = of_zone(unit, &self.zone).ok_or_else(|| unexpected("zone"))?;
+                return Ok(Field::new(self.name(), zoned, moment.is_nullable()));
+            }
             DataType::Timestamp(unit, _) => *unit,
             DataType::Null => TimeUnit::Millisecond,
-            DataType::Time32(_) | DataType::Time64(_) => {
-                return Err(failure("NOT_SUPPORTED", "AT TIME ZONE of a time"));
-            }
             other => {
                 return Err(failure(
                     "TYPE_MISMATCH",
@@ -108,18 +110,17 @@ impl Kernel for AtTimeZone {
     }
 
     fn run(&self, args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let session = args
-            .config_options
-            .execution
-            .time_zone
-            .as_deref()
-            .unwrap_or("UTC");
-        let session: Tz = session.parse()?;
+        let session_zone = args.config_options.execution.time_zone.as_deref();
+        let session_zone = session_zone.unwrap_or("UTC");
+        let session: Tz = session_zone.parse()?;
         by_arrays(args, |arrays| {
             let [array] = arrays else {
                 return Err(unexpected("moment"));
             };
             let target = args.return_field.data_type();
+            if let DataType::Time32(unit) | DataType::Time64(unit) = array.data_type() {
+                return in_session(array, *unit, session_zone, target);
+            }
             let DataType::Timestamp(unit, zone) = array.data_type() else {
                 return Ok(arrow::array::new_null_array(target, array.len()));
             };
@@ -142,6 +143,34 @@ impl Kernel for AtTimeZone {
             moments(utc.collect::<Result<Int64Array>>()?, target)
         })
     }
+}
+
+/// Returns the unit of times, with a zone or without.
+fn unit_of_time(data_type: &DataType) -> Option<TimeUnit> {
+    match data_type {
+        DataType::Time32(unit) | DataType::Time64(unit) => Some(*unit),
+        zoned => unit_and_offset(zoned).map(|(unit, _)| unit),
+    }
+}
+
+/// Returns times of the session's clocks as times with a zone.
+fn in_session(
+    array: &ArrayRef,
+    unit: TimeUnit,
+    session_zone: &str,
+    target: &DataType,
+) -> Result<ArrayRef> {
+    let session = of_zone(unit, session_zone);
+    let (_, offset) = session
+        .as_ref()
+        .and_then(unit_and_offset)
+        .ok_or_else(|| unexpected("zone"))?;
+    let local = moment_numbers(array)?;
+    let utc = local.try_unary::<_, Int64Type, DataFusionError>(|local| {
+        let nanos = utc_nanos(i128::from(local) * nanos_of(unit), offset);
+        i64::try_from(value_of(nanos, unit)).map_err(|_| unexpected("time"))
+    })?;
+    moments(utc, target)
 }
 
 /// Returns the time at which the query began, as a value of the type; `zone` is the session's.
@@ -189,6 +218,7 @@ impl Kernel for Now {
                 round_to(local.rem_euclid(NANOS_PER_DAY), *unit)
                     .rem_euclid(NANOS_PER_DAY / nanos_of(*unit))
             }
+            zoned if let Some((unit, _)) = unit_and_offset(zoned) => value_of(utc, unit),
             DataType::Timestamp(unit, Some(_)) => round_to(utc, *unit),
             DataType::Timestamp(unit, None) => round_to(local, *unit),
             _ => return Err(unexpected("type of the time of the query")),

@@ -6,7 +6,9 @@ use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryArray, BinaryBuilder, BooleanArray,
     PrimitiveArray, StringArray, StringBuilder,
 };
-use arrow::datatypes::{DataType, FieldRef, Float32Type, Float64Type, Int32Type, Int64Type};
+use arrow::datatypes::{
+    DataType, FieldRef, Float32Type, Float64Type, Int8Type, Int32Type, Int64Type,
+};
 use datafusion::error::Result;
 
 use super::shared::internal;
@@ -110,6 +112,7 @@ macro_rules! output {
 
 output!(i64, Int64Type);
 output!(i32, Int32Type);
+output!(i8, Int8Type);
 output!(f64, Float64Type);
 output!(f32, Float32Type);
 

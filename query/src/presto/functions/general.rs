@@ -17,7 +17,7 @@ use crate::presto::rewrite::VERSION;
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::new("greatest", |call| extreme(call, Ordering::Greater)).returning(common_type),
     Entry::new("least", |call| extreme(call, Ordering::Less)).returning(common_type),
-    Entry::new("uuid", super::math::uuid).returning(|_| Ok(DataType::FixedSizeBinary(16))),
+    Entry::new("uuid", super::math::uuid),
     Entry::new("version", |call| {
         call.build_text(|_, out| {
             out.push_str(VERSION);

@@ -4,7 +4,9 @@
 
 use arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, TimeUnit};
 
-use crate::presto::type_parser::{PRESTO_TYPE, is_json, is_uuid, json_field, uuid_field};
+use crate::presto::opaque::{BING_TILE, IP_ADDRESS, JSON, UUID};
+use crate::presto::type_parser::PRESTO_TYPE;
+use crate::presto::zoned_time::is_zoned_time;
 
 /// A Trino type without its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +25,14 @@ pub(super) enum Kind {
     Varbinary,
     Date,
     Time,
+    TimeTz,
     Timestamp,
     TimestampTz,
     IntervalDay,
     IntervalYear,
     Json,
     Uuid,
+    IpAddress,
     Geometry,
     SphericalGeography,
     BingTile,
@@ -38,10 +42,9 @@ pub(super) enum Kind {
 }
 
 /// Kinds that Arrow knows nothing like, by the type's name in the field's metadata.
-const NAMED: [(Kind, &str); 3] = [
+const NAMED: [(Kind, &str); 2] = [
     (Kind::Geometry, "Geometry"),
     (Kind::SphericalGeography, "SphericalGeography"),
-    (Kind::BingTile, "BingTile"),
 ];
 
 impl Kind {
@@ -66,12 +69,14 @@ impl Kind {
             ("varbinary", _) => Self::Varbinary,
             ("date", _) => Self::Date,
             ("time", false) => Self::Time,
+            ("time", true) => Self::TimeTz,
             ("timestamp", false) => Self::Timestamp,
             ("timestamp", true) => Self::TimestampTz,
             ("interval day to second", _) => Self::IntervalDay,
             ("interval year to month", _) => Self::IntervalYear,
             ("json", _) => Self::Json,
             ("uuid", _) => Self::Uuid,
+            ("ipaddress", _) => Self::IpAddress,
             ("geometry", _) => Self::Geometry,
             ("sphericalgeography", _) => Self::SphericalGeography,
             ("bingtile", _) => Self::BingTile,
@@ -85,12 +90,6 @@ impl Kind {
 
     /// Returns the kind of an argument.
     pub(super) fn of(field: &Field) -> Self {
-        if is_json(field) {
-            return Self::Json;
-        }
-        if is_uuid(field) {
-            return Self::Uuid;
-        }
         let name = field.metadata().get(PRESTO_TYPE);
         let named = NAMED
             .iter()
@@ -112,13 +111,18 @@ impl Kind {
             | DataType::Decimal64(..)
             | DataType::Decimal128(..)
             | DataType::Decimal256(..) => Self::Decimal,
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Self::Varchar,
+            json if *json == JSON => Self::Json,
+            DataType::Utf8 | DataType::Utf8View => Self::Varchar,
+            opaque if *opaque == UUID => Self::Uuid,
+            opaque if *opaque == IP_ADDRESS => Self::IpAddress,
+            opaque if *opaque == BING_TILE => Self::BingTile,
             DataType::Binary
             | DataType::LargeBinary
             | DataType::BinaryView
             | DataType::FixedSizeBinary(_) => Self::Varbinary,
             DataType::Date32 | DataType::Date64 => Self::Date,
             DataType::Time32(_) | DataType::Time64(_) => Self::Time,
+            zoned if is_zoned_time(zoned) => Self::TimeTz,
             DataType::Timestamp(_, None) => Self::Timestamp,
             DataType::Timestamp(_, Some(_)) => Self::TimestampTz,
             DataType::Interval(IntervalUnit::YearMonth) => Self::IntervalYear,
@@ -138,8 +142,8 @@ impl Kind {
     /// Returns how far the kind is from `wanted`; `None` if it does not become that.
     pub(super) fn distance(self, wanted: Self) -> Option<u32> {
         use Kind::{
-            Any, Bigint, BingTile, Date, Decimal, Double, Geometry, Integer, Json, Real, Smallint,
-            SphericalGeography, Timestamp, TimestampTz, Tinyint, Unknown, Uuid, Varbinary, Varchar,
+            Any, Bigint, Date, Decimal, Double, Geometry, Integer, Real, Smallint,
+            SphericalGeography, Timestamp, TimestampTz, Tinyint, Unknown, Varchar,
         };
         const NUMBERS: [Kind; 7] = [Tinyint, Smallint, Integer, Bigint, Decimal, Real, Double];
         if self == wanted {
@@ -152,11 +156,9 @@ impl Kind {
             (Date, Timestamp) | (Timestamp, TimestampTz) => Some(1),
             (Date, TimestampTz) => Some(2),
             // What a field says of its type may be lost on the way through an operator.
-            (Varchar, Json | Geometry | SphericalGeography)
-            | (Json | Geometry | SphericalGeography, Varchar)
-            | (Geometry, SphericalGeography)
-            | (Bigint, BingTile)
-            | (Varbinary, Uuid) => Some(10),
+            (Varchar, Geometry | SphericalGeography)
+            | (Geometry | SphericalGeography, Varchar)
+            | (Geometry, SphericalGeography) => Some(10),
             _ => {
                 let (from, to) = (rank(self)?, rank(wanted)?);
                 (from < to).then(|| u32::try_from(to - from).unwrap_or(u32::MAX))
@@ -171,7 +173,7 @@ impl Kind {
             Self::Tinyint => DataType::Int8,
             Self::Smallint => DataType::Int16,
             Self::Integer => DataType::Int32,
-            Self::Bigint | Self::BingTile => DataType::Int64,
+            Self::Bigint => DataType::Int64,
             Self::Real => DataType::Float32,
             Self::Double => DataType::Float64,
             Self::Decimal => match actual {
@@ -188,7 +190,9 @@ impl Kind {
                 DataType::Utf8
             }
             Self::Varbinary => DataType::Binary,
-            Self::Uuid => DataType::FixedSizeBinary(16),
+            Self::Uuid => UUID,
+            Self::IpAddress => IP_ADDRESS,
+            Self::BingTile => BING_TILE,
             Self::Date => DataType::Date32,
             Self::Timestamp => match actual {
                 DataType::Timestamp(unit, _) => DataType::Timestamp(*unit, None),
@@ -212,11 +216,6 @@ impl Kind {
 
     /// Returns the result's field.
     pub(super) fn result_field(self, name: &str, data_type: DataType) -> Field {
-        match self {
-            Self::Json => return json_field(name),
-            Self::Uuid => return uuid_field(name),
-            _ => {}
-        }
         let field = Field::new(name, data_type, true);
         match NAMED.iter().find(|(kind, _)| *kind == self) {
             Some((_, own)) => {
@@ -232,7 +231,7 @@ pub(super) fn plain(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Dictionary(_, value) => plain(value),
         DataType::RunEndEncoded(_, value) => plain(value.data_type()),
-        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::Utf8View => DataType::Utf8,
         DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
         other => other.clone(),
     }

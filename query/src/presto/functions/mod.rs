@@ -19,10 +19,12 @@ mod kinds;
 mod lambdas;
 mod maps;
 mod math;
+mod networks;
 mod regex;
 mod scalar;
 mod shared;
 mod strings;
+mod unified;
 mod url;
 mod windows;
 
@@ -60,7 +62,8 @@ impl Library {
         let scalars = scalars()
             .map(|entry| entry.build(&zone))
             .chain(arrays::scalars())
-            .chain(maps::scalars());
+            .chain(maps::scalars())
+            .chain(unified::functions());
         Self {
             scalars: scalars.map(Arc::new).collect(),
             aggregates: aggregates::aggregates().into_iter().map(Arc::new).collect(),

@@ -17,6 +17,7 @@ use super::call::Call;
 use super::catalogue::{FunctionDescription, describe};
 use super::kinds::{Kind, plain};
 use crate::presto::error::TrinoFailure;
+use crate::presto::opaque::JSON;
 use crate::presto::types::field_type_name;
 
 /// What the result type of a call may depend on.
@@ -215,6 +216,7 @@ impl Scalar {
                     .unwrap_or(DataType::Time64(TimeUnit::Microsecond))
             }
             Kind::Array => DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))),
+            Kind::Json => JSON,
             Kind::Any => planned.type_at(0),
             kind => kind.canonical(&planned.type_at(0), &self.zone),
         })
@@ -308,6 +310,7 @@ impl ScalarUDFImpl for Scalar {
             fields: args.arg_fields,
         };
         let result = (self.entry.body)(&call)?;
+        let result = canonical_array(&result, args.return_field.data_type())?;
         if is_constant {
             let value = ScalarValue::try_from_array(&result, 0)?;
             return Ok(ColumnarValue::Scalar(value));

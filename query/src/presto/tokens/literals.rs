@@ -7,7 +7,7 @@ use crate::presto::error::TrinoFailure;
 use crate::{Error, Result};
 
 /// Types whose literals would be taken for a column with an alias, and which we do not have.
-const REFUSED: [&str; 3] = ["ipaddress", "geometry", "sphericalgeography"];
+const REFUSED: [&str; 2] = ["geometry", "sphericalgeography"];
 
 /// Makes numbers with an exponent doubles, `DECIMAL '1.20'` a decimal of the digits written, `0x1F`, `0b1`, `0o7`
 /// and `1_000` numbers, and `U&'…'` plain text.

@@ -315,6 +315,10 @@ impl Rewriter<'_> {
                 let digits = digits_of(precision.as_deref())?;
                 Some(self.now(&format!("time({digits})")))
             }
+            ("current_time", precision) => {
+                let digits = digits_of(precision.as_deref())?;
+                Some(self.now(&format!("time({digits}) with time zone")))
+            }
             ("current_date", None) => Some(self.now("date")),
             _ => None,
         }

@@ -3,6 +3,7 @@
 use datafusion::sql::sqlparser::ast::{DataType, Ident, ObjectName, ObjectNamePart, TimezoneInfo};
 
 use crate::presto::tokens::PRESTO_TYPE_NAME;
+use crate::presto::zoned_time::parse_zoned_time;
 
 /// Returns our own type name with parameters.
 pub(super) fn presto_type(parameters: Vec<String>) -> DataType {
@@ -55,7 +56,11 @@ pub(super) fn literal_type(data_type: &DataType, value: &str) -> String {
         digits.chars().take_while(char::is_ascii_digit).count()
     };
     match data_type {
-        DataType::Time(None, TimezoneInfo::None) => format!("time({})", fraction()),
+        DataType::Time(None, TimezoneInfo::None) => {
+            let has_offset = matches!(parse_zoned_time(value), Some((_, Some(_))));
+            let with = if has_offset { " with time zone" } else { "" };
+            format!("time({}){with}", fraction())
+        }
         DataType::Timestamp(None, TimezoneInfo::None) => {
             let zone = crate::presto::temporal::parse_timestamp(value).and_then(|read| read.zone);
             let with = if zone.is_some() {

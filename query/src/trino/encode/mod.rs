@@ -4,6 +4,7 @@
 
 mod nested;
 mod numbers;
+mod opaque;
 mod text;
 mod times;
 
@@ -16,6 +17,8 @@ use arrow::datatypes::{
 };
 
 use super::types::Special;
+use crate::presto::opaque::opaque_name;
+use crate::presto::zoned_time::unit_and_offset;
 use crate::{Error, Result};
 
 /// Writes values for one client.
@@ -139,6 +142,7 @@ impl RowEncoder {
             }
             DataType::Binary => text::binary(array.as_binary::<i32>().clone()),
             DataType::LargeBinary => text::binary(array.as_binary::<i64>().clone()),
+            known if opaque_name(known).is_some() => opaque::opaque(array),
             DataType::BinaryView | DataType::FixedSizeBinary(_) => {
                 text::binary(to(DataType::Binary)?.as_binary::<i32>().clone())
             }
@@ -148,6 +152,9 @@ impl RowEncoder {
                 &to(DataType::Time64(TimeUnit::Nanosecond))?,
                 self.digits(*unit),
             ),
+            zoned if let Some((unit, offset)) = unit_and_offset(zoned) => {
+                times::zoned_time(array, unit, offset, self.digits(unit))?
+            }
             DataType::Timestamp(unit, zone) => {
                 times::timestamp(array, *unit, zone.as_deref(), self.digits(*unit))?
             }

@@ -11,6 +11,7 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::{Int32Type, Int64Type, Schema, i256};
 
 use super::*;
+use crate::presto::opaque::{BingTile, encode_ip_address, parse_ip_address};
 use crate::presto::type_parser::PRESTO_TYPE;
 
 fn encode_as(array: ArrayRef, dates: Dates, field: Option<Field>) -> Result<String> {
@@ -215,22 +216,23 @@ fn types_that_metadata_tells_have_their_forms() {
     let texts = || Arc::new(StringArray::from(vec!["aé", "abcd"]));
     assert_eq!(typed(texts(), "char(3)"), r#"[["aé "],["abcd"]]"#);
     assert_eq!(typed(texts(), "varchar(9)"), r#"[["aé"],["abcd"]]"#);
-    let sixteen = |bytes: [u8; 16]| {
-        Arc::new(FixedSizeBinaryArray::try_from_iter([bytes].into_iter()).unwrap())
-    };
+}
+
+#[test]
+fn byte_strings_of_our_own_have_their_forms() {
+    let of = |bytes: &[u8]| FixedSizeBinaryArray::try_from_iter([bytes].into_iter()).unwrap();
     let uuid: [u8; 16] = std::array::from_fn(|i| u8::try_from(i * 17).unwrap());
     assert_eq!(
-        typed(sixteen(uuid), "uuid"),
+        encoded(of(&uuid)),
         r#"[["00112233-4455-6677-8899-aabbccddeeff"]]"#
     );
-    let mut address = [0; 16];
-    address[10..].copy_from_slice(&[0xff, 0xff, 10, 0, 0, 1]);
-    assert_eq!(typed(sixteen(address), "ipaddress"), r#"[["10.0.0.1"]]"#);
-    address[0] = 0x20;
-    assert_eq!(
-        typed(sixteen(address), "ipaddress"),
-        r#"[["2000::ffff:a00:1"]]"#
-    );
+    let address = |text| of(&encode_ip_address(parse_ip_address(text).unwrap()));
+    assert_eq!(encoded(address("10.0.0.1")), r#"[["10.0.0.1"]]"#);
+    assert_eq!(encoded(address("::FFFF:a00:1")), r#"[["10.0.0.1"]]"#);
+    assert_eq!(encoded(address("fe80::1%eth0")), r#"[["fe80::1"]]"#);
+    let (x, y, zoom) = (8_388_607, 5, 23);
+    let tile = BingTile { x, y, zoom }.encode();
+    assert_eq!(encoded(of(&tile)), r#"[[{"x":8388607,"y":5,"zoom":23}]]"#);
 }
 
 /// Says how fast this build writes; a release build is what counts.

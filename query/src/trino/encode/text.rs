@@ -1,14 +1,9 @@
 //! Text, bytes, and the types that travel as text.
 
-use std::net::{IpAddr, Ipv6Addr};
-
-use arrow::array::{
-    Array, ArrayRef, AsArray, GenericBinaryArray, GenericStringArray, OffsetSizeTrait,
-};
+use arrow::array::{ArrayRef, AsArray, GenericBinaryArray, GenericStringArray, OffsetSizeTrait};
 use arrow::datatypes::DataType;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use uuid::Uuid;
 
 use super::{Writer, converted, internal};
 use crate::Result;
@@ -76,49 +71,21 @@ pub(super) fn binary<O: OffsetSizeTrait>(values: GenericBinaryArray<O>) -> Write
 
 /// Returns the writer of a type that the Arrow type alone does not tell.
 pub(super) fn special(array: &ArrayRef, special: Special) -> Result<Writer> {
-    let is_bytes = matches!(array.data_type(), DataType::FixedSizeBinary(_));
-    if !is_bytes {
-        let texts = converted(array, &DataType::Utf8)?;
-        let texts = texts.as_string::<i32>().clone();
-        return Ok(match special {
-            Special::Char(length) => {
-                let length = usize::try_from(length).unwrap_or(0);
-                Box::new(move |row, out| {
-                    let text = texts.value(row);
-                    json(out, text);
-                    let missing = length.saturating_sub(text.chars().count());
-                    out.pop();
-                    out.resize(out.len() + missing, b' ');
-                    out.push(b'"');
-                    Ok(())
-                })
-            }
-            _ => utf8(texts),
-        });
-    }
-    let values = array.as_fixed_size_binary().clone();
-    let sixteen = |bytes: &[u8]| {
-        <[u8; 16]>::try_from(bytes).map_err(|_| internal("a value that has not sixteen bytes"))
-    };
+    let texts = converted(array, &DataType::Utf8)?;
+    let texts = texts.as_string::<i32>().clone();
     Ok(match special {
-        Special::IpAddress => Box::new(move |row, out| {
-            let address = Ipv6Addr::from(sixteen(values.value(row))?);
-            let address = match address.to_ipv4_mapped() {
-                Some(address) => IpAddr::V4(address),
-                None => IpAddr::V6(address),
-            };
-            use std::io::Write as _;
-            // Writing to a Vec cannot fail.
-            let _ = write!(out, "\"{address}\"");
-            Ok(())
-        }),
-        _ => Box::new(move |row, out| {
-            let uuid = Uuid::from_bytes(sixteen(values.value(row))?);
-            out.push(b'"');
-            let mut buffer = Uuid::encode_buffer();
-            out.extend_from_slice(uuid.hyphenated().encode_lower(&mut buffer).as_bytes());
-            out.push(b'"');
-            Ok(())
-        }),
+        Special::Char(length) => {
+            let length = usize::try_from(length).unwrap_or(0);
+            Box::new(move |row, out| {
+                let text = texts.value(row);
+                json(out, text);
+                let missing = length.saturating_sub(text.chars().count());
+                out.pop();
+                out.resize(out.len() + missing, b' ');
+                out.push(b'"');
+                Ok(())
+            })
+        }
+        _ => utf8(texts),
     })
 }

@@ -12,6 +12,8 @@ use arrow::datatypes::{
 use chrono::{DateTime, Offset as _, TimeZone as _};
 
 use super::{Writer, converted, internal};
+use crate::presto::temporal::nanos_of;
+use crate::presto::zoned_time::{local_nanos, offset_text};
 use crate::{Error, Result};
 
 const DAY_SECONDS: i64 = 86_400;
@@ -38,6 +40,28 @@ pub(super) fn time(array: &ArrayRef, digits: u8) -> Writer {
         out.push(b'"');
         Ok(())
     })
+}
+
+/// Writes times with a zone, whose values are in UTC.
+pub(super) fn zoned_time(
+    array: &ArrayRef,
+    unit: TimeUnit,
+    offset_seconds: i32,
+    digits: u8,
+) -> Result<Writer> {
+    let raw = converted(array, &DataType::Int64)?;
+    let values = raw.as_primitive::<Int64Type>().clone();
+    let offset = offset_text(offset_seconds);
+    Ok(Box::new(move |row, out| {
+        let nanos = round(i128::from(values.value(row)) * nanos_of(unit), digits);
+        let nanos = i64::try_from(local_nanos(nanos, offset_seconds)).unwrap_or(0);
+        out.push(b'"');
+        write_time(out, nanos / 1_000_000_000);
+        write_fraction(out, nanos % 1_000_000_000, digits);
+        out.extend_from_slice(offset.as_bytes());
+        out.push(b'"');
+        Ok(())
+    }))
 }
 
 pub(super) fn timestamp(

@@ -28,6 +28,7 @@ pub(super) use self::intervals::{day_to_second, nanos as interval_nanos};
 pub(super) use self::moments::{moments, numbers as moment_numbers};
 use super::function::{Kernel, arrow_failure, by_arrays, call, failure, unexpected, value_type};
 use crate::presto::types::type_name;
+use crate::presto::zoned_time::is_zoned_time;
 
 /// An operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -267,6 +268,7 @@ fn with_interval(moment: &DataType, interval: &DataType) -> Option<DataType> {
         DataType::Date32 => Some(DataType::Date32),
         DataType::Time32(unit) if *interval == DAY_TO_SECOND => Some(DataType::Time32(finer(unit))),
         DataType::Time64(_) if *interval == DAY_TO_SECOND => Some(moment.clone()),
+        zoned if is_zoned_time(zoned) && *interval != DAY_TO_SECOND => None,
         DataType::Timestamp(unit, zone) => Some(DataType::Timestamp(finer(unit), zone.clone())),
         _ => None,
     }
@@ -277,8 +279,9 @@ fn common_moment(left: &DataType, right: &DataType) -> Option<DataType> {
     use DataType::{Date32, Time32, Time64, Timestamp};
     Some(match (left, right) {
         (Date32, Date32) => Date32,
-        (Date32, Timestamp(..)) => right.clone(),
-        (Timestamp(..), Date32) => left.clone(),
+        (Date32, Timestamp(..)) if !is_zoned_time(right) => right.clone(),
+        (Timestamp(..), Date32) if !is_zoned_time(left) => left.clone(),
+        (l, r) if is_zoned_time(l) != is_zoned_time(r) => return None,
         (Timestamp(l, left_zone), Timestamp(r, right_zone)) => {
             let zone = left_zone.clone().or_else(|| right_zone.clone());
             Timestamp((*l).max(*r), zone)

@@ -16,6 +16,7 @@ use super::intervals::{day_to_second, nanos};
 use crate::presto::temporal::{
     NANOS_PER_DAY, add_months, date_of, days_of, local_to_utc, nanos_of, utc_to_local, wall_time,
 };
+use crate::presto::zoned_time::{unit_and_offset, value_of};
 
 fn out_of_range(what: &str) -> DataFusionError {
     failure("INVALID_FUNCTION_ARGUMENT", format!("{what} out of range"))
@@ -95,6 +96,13 @@ pub(super) fn shift(
                 let nanos = i128::from(value) * unit + step.nanos;
                 i64::try_from(nanos.rem_euclid(NANOS_PER_DAY) / unit)
                     .map_err(|_| out_of_range("time"))
+            })
+        }
+        zoned if let Some((unit, _)) = unit_and_offset(zoned) => {
+            let step_nanos = nanos_of(unit);
+            Box::new(move |value, step| {
+                let nanos = i128::from(value) * step_nanos + step.nanos;
+                i64::try_from(value_of(nanos, unit)).map_err(|_| out_of_range("time"))
             })
         }
         DataType::Timestamp(unit, zone) => {

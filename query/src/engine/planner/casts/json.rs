@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, ListArray, MapArray, StringArray, StructArray, new_null_array,
+    Array, ArrayRef, AsArray, LargeStringArray, ListArray, MapArray, StringArray, StructArray,
+    new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type};
@@ -19,9 +20,9 @@ use crate::presto::numbers::{java_double, java_real, scientific};
 use crate::presto::type_parser::{anonymous, is_json};
 use crate::presto::types::{field_type_name, type_name};
 
-pub(super) fn to_json(array: &ArrayRef, from: &Field) -> Result<ArrayRef> {
-    let write = writer(array, from)?;
-    let texts: StringArray = rows(array, |row| {
+pub(super) fn to_json(array: &ArrayRef) -> Result<ArrayRef> {
+    let write = writer(array)?;
+    let texts: LargeStringArray = rows(array, |row| {
         let mut out = String::new();
         write(row, &mut out)?;
         Ok(out)
@@ -33,19 +34,19 @@ fn quote(out: &mut String, text: &str) {
     quote_json(text, out);
 }
 
-fn writer<'a>(array: &'a ArrayRef, from: &Field) -> Result<Writer<'a>> {
+fn writer(array: &ArrayRef) -> Result<Writer<'_>> {
     Ok(match array.data_type() {
         DataType::Null => Box::new(|_, out| {
             out.push_str("null");
             Ok(())
         }),
-        DataType::Utf8 if is_json(from) => text::writer(array, from)?,
-        DataType::Boolean
+        DataType::LargeUtf8
+        | DataType::Boolean
         | DataType::Int8
         | DataType::Int16
         | DataType::Int32
         | DataType::Int64
-        | DataType::Decimal128(..) => text::writer(array, from)?,
+        | DataType::Decimal128(..) => text::writer(array)?,
         DataType::Float64 => {
             let values = array.as_primitive::<Float64Type>();
             Box::new(|row, out| {
@@ -62,9 +63,9 @@ fn writer<'a>(array: &'a ArrayRef, from: &Field) -> Result<Writer<'a>> {
                 Ok(())
             })
         }
-        DataType::List(item) => {
+        DataType::List(_) => {
             let lists = array.as_list::<i32>();
-            let items = writer(lists.values(), item)?;
+            let items = writer(lists.values())?;
             let values = lists.values();
             Box::new(move |row, out| {
                 out.push('[');
@@ -90,7 +91,7 @@ fn writer<'a>(array: &'a ArrayRef, from: &Field) -> Result<Writer<'a>> {
                 };
                 let mut key = String::new();
                 quote(&mut key, name);
-                Ok((key, column, writer(column, field)?))
+                Ok((key, column, writer(column)?))
             });
             let columns = columns.collect::<Result<Vec<_>>>()?;
             Box::new(move |row, out| {
@@ -107,16 +108,10 @@ fn writer<'a>(array: &'a ArrayRef, from: &Field) -> Result<Writer<'a>> {
                 Ok(())
             })
         }
-        DataType::Map(entries, _) => {
-            let DataType::Struct(fields) = entries.data_type() else {
-                return Err(unexpected("map"));
-            };
-            let [key_field, value_field] = fields.iter().as_slice() else {
-                return Err(unexpected("map"));
-            };
+        DataType::Map(..) => {
             let maps = array.as_map();
-            let keys = text::writer(maps.keys(), key_field)?;
-            let (values, write) = (maps.values(), writer(maps.values(), value_field)?);
+            let keys = text::writer(maps.keys())?;
+            let (values, write) = (maps.values(), writer(maps.values())?);
             Box::new(move |row, out| {
                 let mut entries = Vec::new();
                 for entry in bounds(maps.value_offsets(), row) {
@@ -139,7 +134,7 @@ fn writer<'a>(array: &'a ArrayRef, from: &Field) -> Result<Writer<'a>> {
             })
         }
         DataType::Utf8 | DataType::Date32 | DataType::Timestamp(..) => {
-            let write = text::writer(array, from)?;
+            let write = text::writer(array)?;
             Box::new(move |row, out| {
                 let mut value = String::new();
                 write(row, &mut value)?;
@@ -202,7 +197,7 @@ fn build(values: &[Option<&Value>], to: &Field) -> Result<ArrayRef> {
     let nulls = NullBuffer::from(values.iter().map(present).collect::<Vec<_>>());
     if is_json(to) {
         let texts = values.iter().map(|value| value.map(Value::to_string));
-        return Ok(Arc::new(texts.collect::<StringArray>()));
+        return Ok(Arc::new(texts.collect::<LargeStringArray>()));
     }
     match to.data_type() {
         DataType::List(item) => {

@@ -11,6 +11,7 @@
 mod json;
 mod nested;
 mod numbers;
+mod opaque;
 mod temporal;
 mod text;
 
@@ -29,9 +30,13 @@ pub(super) use self::numbers::decimal_of_digits;
 use super::arithmetic::as_decimal;
 use super::attempt::attempt;
 use super::function::{Kernel, by_arrays, call, failure, unexpected, value_type};
+use crate::presto::opaque::{BING_TILE, IP_ADDRESS, JSON, UUID};
 use crate::presto::temporal::{digits_of, parse_timestamp};
-use crate::presto::type_parser::{TextLength, is_json, is_uuid, text_length};
+use crate::presto::type_parser::{TextLength, is_json, text_length};
 use crate::presto::types::field_type_name;
+use crate::presto::zoned_time::{
+    is_zoned_time, of_offset, of_zone, parse_zoned_time, unit_and_offset,
+};
 
 /// What a value that has no place in the type becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,6 +67,22 @@ pub(super) fn cast_to(
 
 /// A moment that has a zone keeps it: the type that is written does not tell which.
 fn keep_zone(expr: &Expr, from: &Field, to: &mut Field) {
+    if let Some((unit, _)) = unit_and_offset(to.data_type()) {
+        let kept = match (from.data_type(), expr) {
+            (zoned, _) if let Some((_, offset)) = unit_and_offset(zoned) => {
+                Some(of_offset(unit, offset))
+            }
+            (DataType::Timestamp(_, Some(zone)), _) => of_zone(unit, zone),
+            (_, Expr::Literal(ScalarValue::Utf8(Some(text)), _)) => parse_zoned_time(text)
+                .and_then(|(_, offset)| offset)
+                .map(|offset| of_offset(unit, offset)),
+            _ => None,
+        };
+        if let Some(kept) = kept {
+            to.set_data_type(kept);
+        }
+        return;
+    }
     let DataType::Timestamp(unit, Some(_)) = to.data_type() else {
         return;
     };
@@ -139,7 +160,7 @@ pub(super) fn is_implied(from: &Field, constant: Option<&ScalarValue>, to: &Fiel
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct CastTo {
-    /// The field of the argument: what JSON and UUIDs are is lost when constants are folded.
+    /// The field of the argument: what its metadata says is lost when constants are folded.
     from: Option<Field>,
     to: Field,
     failing: Failing,
@@ -216,10 +237,13 @@ enum Class {
     Binary,
     Date,
     Time,
+    ZonedTime,
     Timestamp,
     Interval(IntervalUnit),
     Json,
     Uuid,
+    IpAddress,
+    BingTile,
     List,
     Map,
     Row,
@@ -230,12 +254,15 @@ fn class(field: &Field) -> Class {
     use DataType as T;
     match value_type(field.data_type()) {
         T::Null => Class::Null,
-        T::Utf8 | T::LargeUtf8 | T::Utf8View if is_json(field) => Class::Json,
-        T::Utf8 | T::LargeUtf8 | T::Utf8View => Class::Text,
-        T::FixedSizeBinary(16) if is_uuid(field) => Class::Uuid,
+        json if *json == JSON => Class::Json,
+        T::Utf8 | T::Utf8View => Class::Text,
+        opaque if *opaque == UUID => Class::Uuid,
+        opaque if *opaque == IP_ADDRESS => Class::IpAddress,
+        opaque if *opaque == BING_TILE => Class::BingTile,
         T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => Class::Binary,
         T::Date32 | T::Date64 => Class::Date,
         T::Time32(_) | T::Time64(_) => Class::Time,
+        zoned if is_zoned_time(zoned) => Class::ZonedTime,
         T::Timestamp(..) => Class::Timestamp,
         T::Interval(IntervalUnit::YearMonth) => Class::Interval(IntervalUnit::YearMonth),
         T::Interval(_) | T::Duration(_) => Class::Interval(IntervalUnit::MonthDayNano),
@@ -260,15 +287,26 @@ pub(super) fn check(from: &Field, to: &Field) -> Result<()> {
         | (C::Number, C::Number | C::Text | C::Json)
         | (
             C::Text,
-            C::Number | C::Text | C::Binary | C::Date | C::Time | C::Timestamp | C::Json | C::Uuid,
+            C::Number
+            | C::Text
+            | C::Binary
+            | C::Date
+            | C::Time
+            | C::ZonedTime
+            | C::Timestamp
+            | C::Json
+            | C::Uuid
+            | C::IpAddress,
         )
         | (C::Date, C::Date | C::Timestamp | C::Text | C::Json)
-        | (C::Time, C::Time | C::Text)
-        | (C::Timestamp, C::Timestamp | C::Date | C::Time | C::Text | C::Json)
+        | (C::Time | C::ZonedTime, C::Time | C::ZonedTime | C::Text)
+        | (C::Timestamp, C::Timestamp | C::Date | C::Time | C::ZonedTime | C::Text | C::Json)
         | (C::Interval(_), C::Text)
         | (C::Json, C::Json | C::Number | C::Text | C::List | C::Map | C::Row)
         | (C::Uuid, C::Uuid | C::Text | C::Binary)
-        | (C::Binary, C::Binary | C::Uuid) => true,
+        | (C::IpAddress, C::IpAddress | C::Text | C::Binary)
+        | (C::BingTile, C::BingTile)
+        | (C::Binary, C::Binary | C::Uuid | C::IpAddress) => true,
         (C::Interval(from), C::Interval(to)) => from == to,
         (C::List | C::Map | C::Row, C::Json) => true,
         (C::List, C::List) | (C::Map, C::Map) | (C::Row, C::Row) => {
@@ -332,6 +370,7 @@ fn canonical(data_type: &DataType) -> DataType {
 
 /// Casts a whole array; the first value that has no place in the type is an error.
 pub(super) fn cast_array(array: &ArrayRef, from: &Field, to: &Field) -> Result<ArrayRef> {
+    let (from_class, to_class) = (class(from), class(to));
     let source_type = canonical(array.data_type());
     let array = if source_type == *array.data_type() {
         Arc::clone(array)
@@ -339,19 +378,21 @@ pub(super) fn cast_array(array: &ArrayRef, from: &Field, to: &Field) -> Result<A
         cast(array, &source_type)?
     };
     let from = &from.clone().with_data_type(source_type);
-    match (class(from), class(to)) {
+    match (from_class, to_class) {
         (Class::Null, _) => Ok(new_null_array(to.data_type(), array.len())),
-        (Class::Json, Class::Json) => Ok(array),
-        (_, Class::Json) => json::to_json(&array, from),
+        (Class::Json, Class::Json) => Ok(cast(&array, &JSON)?),
+        (_, Class::Json) => json::to_json(&array),
         (Class::Json, _) => json::from_json(&array, to),
         (Class::List | Class::Map | Class::Row, _) => nested::cast_nested(&array, from, to),
-        (_, Class::Text) => text::to_text(&array, from, to),
+        (_, Class::Text) => text::to_text(&array, to),
         (_, Class::Number) => numbers::to_number(&array, from, to),
-        (_, Class::Date | Class::Time | Class::Timestamp) => {
+        (_, Class::Date | Class::Time | Class::ZonedTime | Class::Timestamp) => {
             temporal::to_moment(&array, to.data_type())
         }
-        (_, Class::Binary | Class::Uuid) => text::to_binary(&array, to),
-        (Class::Interval(_), Class::Interval(_)) => Ok(array),
+        (_, Class::Binary) => opaque::to_binary(&array),
+        (_, Class::Uuid) => opaque::to_uuid(&array),
+        (_, Class::IpAddress) => opaque::to_ip_address(&array),
+        (Class::Interval(_), Class::Interval(_)) | (Class::BingTile, Class::BingTile) => Ok(array),
         _ => Err(unexpected("cast")),
     }
 }
@@ -359,8 +400,7 @@ pub(super) fn cast_array(array: &ArrayRef, from: &Field, to: &Field) -> Result<A
 /// Returns a value as text, for messages.
 pub(super) fn text_of(array: &ArrayRef, row: usize) -> String {
     let mut text = String::new();
-    let field = Field::new("", array.data_type().clone(), true);
-    if let Ok(write) = text::writer(array, &field) {
+    if let Ok(write) = text::writer(array) {
         let _ = write(row, &mut text);
     }
     text

@@ -14,6 +14,9 @@ use crate::presto::temporal::{
     NANOS_PER_DAY, date_of, digits_of, local_to_utc, nanos_of, parse_date, parse_time,
     parse_timestamp, round_to, utc_to_local, wall_time, write_date, write_time,
 };
+use crate::presto::zoned_time::{
+    local_nanos, offset_text, parse_zoned_time, unit_and_offset, utc_nanos, value_of,
+};
 
 /// A function that gives the value of a row as nanoseconds: of wall time, or in UTC if the type has a zone.
 type Reader<'a> = Box<dyn Fn(usize) -> Result<i128> + 'a>;
@@ -30,6 +33,19 @@ pub(super) fn to_moment(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
             let nanos = read(row)?.rem_euclid(NANOS_PER_DAY);
             narrow(round_to(nanos, *unit).rem_euclid(NANOS_PER_DAY / nanos_of(*unit)))
         })?,
+        zoned if let Some((unit, offset)) = unit_and_offset(zoned) => {
+            let is_utc = matches!(array.data_type(), DataType::Timestamp(_, Some(_)))
+                || *array.data_type() == DataType::Utf8;
+            rows(array, |row| {
+                let nanos = read(row)?;
+                let utc = if is_utc {
+                    nanos
+                } else {
+                    utc_nanos(nanos, offset)
+                };
+                narrow(value_of(utc, unit))
+            })?
+        }
         DataType::Timestamp(unit, zone) => {
             let zone = zone.as_ref().map(|zone| zone.parse::<Tz>()).transpose()?;
             // Between two types with a zone the moment stays the same; otherwise wall time is read in the zone.
@@ -100,6 +116,16 @@ fn text_reader<'a>(array: &'a ArrayRef, to: &'a DataType) -> Reader<'a> {
                 time.ok_or_else(|| invalid(format!("Value cannot be cast to time: {text}")))?;
             Ok(nanos)
         }),
+        zoned if let Some((_, own)) = unit_and_offset(zoned) => Box::new(move |row| {
+            let text = values.value(row);
+            let read = parse_zoned_time(text.trim());
+            let (nanos, offset) = read.ok_or_else(|| {
+                invalid(format!(
+                    "Value cannot be cast to time with time zone: {text}"
+                ))
+            })?;
+            Ok(utc_nanos(nanos, offset.unwrap_or(own)))
+        }),
         DataType::Timestamp(_, zone) => {
             let zone = zone.as_ref().and_then(|zone| zone.parse::<Tz>().ok());
             Box::new(move |row| {
@@ -133,6 +159,17 @@ pub(super) fn writer<'a>(array: &'a ArrayRef) -> Result<Writer<'a>> {
                 let nanos = i128::from(values.value(row)) * step;
                 let wall = wall_time(nanos).ok_or_else(out_of_range)?;
                 write_time(out, wall.time(), digits);
+                Ok(())
+            })
+        }
+        zoned if let Some((unit, offset)) = unit_and_offset(zoned) => {
+            let (step, digits) = (nanos_of(unit), digits_of(unit));
+            let label = offset_text(offset);
+            Box::new(move |row, out| {
+                let nanos = local_nanos(i128::from(values.value(row)) * step, offset);
+                let wall = wall_time(nanos).ok_or_else(out_of_range)?;
+                write_time(out, wall.time(), digits);
+                out.push_str(&label);
                 Ok(())
             })
         }

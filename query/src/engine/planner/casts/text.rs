@@ -1,9 +1,9 @@
-//! Casts to text and to bytes.
+//! Casts to text.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow::array::builder::{FixedSizeBinaryBuilder, StringBuilder};
+use arrow::array::builder::StringBuilder;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
@@ -11,25 +11,24 @@ use arrow::datatypes::{
     IntervalYearMonthType,
 };
 use datafusion::error::Result;
-use uuid::Uuid;
 
 use super::super::arithmetic::interval_nanos;
-use super::super::function::unexpected;
-use super::{invalid, temporal};
+use super::{invalid, opaque, temporal};
 use crate::presto::numbers::{decimal_text, scientific, scientific_real};
+use crate::presto::opaque::opaque_name;
 use crate::presto::temporal::{write_day_to_second, write_year_to_month};
-use crate::presto::type_parser::{TextLength, is_uuid, text_length};
+use crate::presto::type_parser::{TextLength, text_length};
 
 /// Appends a value of a row.
 pub(super) type Writer<'a> = Box<dyn Fn(usize, &mut String) -> Result<()> + 'a>;
 
-pub(super) fn to_text(array: &ArrayRef, from: &Field, to: &Field) -> Result<ArrayRef> {
+pub(super) fn to_text(array: &ArrayRef, to: &Field) -> Result<ArrayRef> {
     let length = text_length(to);
     let is_text = *array.data_type() == DataType::Utf8;
     if is_text && length == TextLength::Unbounded {
         return Ok(Arc::clone(array));
     }
-    let write = writer(array, from)?;
+    let write = writer(array)?;
     let mut out = StringBuilder::with_capacity(array.len(), array.len() * 8);
     let mut text = String::new();
     for row in 0..array.len() {
@@ -66,10 +65,17 @@ fn fit(text: &mut String, length: TextLength, is_text: bool) -> Result<()> {
 }
 
 /// Returns what appends the values of the array as text.
-pub(super) fn writer<'a>(array: &'a ArrayRef, from: &Field) -> Result<Writer<'a>> {
+pub(super) fn writer(array: &ArrayRef) -> Result<Writer<'_>> {
     Ok(match array.data_type() {
         DataType::Utf8 => {
             let values = array.as_string::<i32>();
+            Box::new(|row, out| {
+                out.push_str(values.value(row));
+                Ok(())
+            })
+        }
+        DataType::LargeUtf8 => {
+            let values = array.as_string::<i64>();
             Box::new(|row, out| {
                 out.push_str(values.value(row));
                 Ok(())
@@ -125,48 +131,7 @@ pub(super) fn writer<'a>(array: &'a ArrayRef, from: &Field) -> Result<Writer<'a>
                 Ok(())
             })
         }
-        DataType::FixedSizeBinary(16) if is_uuid(from) => {
-            let values = array.as_fixed_size_binary();
-            Box::new(|row, out| {
-                let value = Uuid::from_slice(values.value(row)).map_err(|_| unexpected("uuid"))?;
-                let _ = write!(out, "{value}");
-                Ok(())
-            })
-        }
+        known if opaque_name(known).is_some() => opaque::writer(array),
         _ => temporal::writer(array)?,
     })
-}
-
-pub(super) fn to_binary(array: &ArrayRef, to: &Field) -> Result<ArrayRef> {
-    if !is_uuid(to) {
-        return Ok(cast(array, to.data_type())?);
-    }
-    let mut out = FixedSizeBinaryBuilder::with_capacity(array.len(), 16);
-    let bytes = match array.data_type() {
-        DataType::Utf8 => None,
-        DataType::FixedSizeBinary(16) => return Ok(Arc::clone(array)),
-        _ => Some(cast(array, &DataType::Binary)?),
-    };
-    for row in 0..array.len() {
-        if array.is_null(row) {
-            out.append_null();
-            continue;
-        }
-        let value = match &bytes {
-            None => {
-                let text = array.as_string::<i32>().value(row);
-                let value = Some(text)
-                    .filter(|text| text.len() == 36)
-                    .and_then(|text| text.parse().ok());
-                value.ok_or_else(|| invalid(format!("Cannot cast value to UUID: {text}")))?
-            }
-            Some(bytes) => {
-                let bytes = bytes.as_binary::<i32>().value(row);
-                Uuid::from_slice(bytes)
-                    .map_err(|_| invalid(format!("Invalid UUID binary length: {}", bytes.len())))?
-            }
-        };
-        out.append_value(value.as_bytes())?;
-    }
-    Ok(Arc::new(out.finish()))
 }

@@ -17,11 +17,13 @@ use super::super::casts::cast_array;
 use super::super::function::{failure, is_text, value_type};
 use super::is_binary;
 use crate::presto::functions::sql_path::{Datum, Moment, MomentKind, TextKind, Width};
+use crate::presto::opaque::BING_TILE;
 use crate::presto::temporal::{
     NANOS_PER_DAY, NANOS_PER_SECOND, local_to_utc, nanos_of, utc_to_local,
 };
-use crate::presto::type_parser::{TextLength, is_json, is_uuid, text_length};
+use crate::presto::type_parser::{TextLength, is_json, text_length};
 use crate::presto::types::field_type_name;
+use crate::presto::zoned_time::is_zoned_time;
 
 /// What dates and times become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +59,7 @@ pub(super) struct MomentColumn {
 /// Refuses arguments that are no values of JSON and have no text; `what` says where they are passed.
 pub(super) fn check_value(field: &Field, what: &str) -> Result<()> {
     let known = value_type(field.data_type());
-    if (is_binary(known) && !is_uuid(field)) || known.is_nested() {
+    if is_binary(known) || *known == BING_TILE || known.is_nested() {
         return Err(failure(
             "NOT_SUPPORTED",
             format!("Unsupported type of {what}: {}", field_type_name(field)),
@@ -113,7 +115,7 @@ impl Values {
             | DataType::Time32(_)
             | DataType::Time64(_)
             | DataType::Timestamp(..)
-                if moments == Moments::Kept =>
+                if moments == Moments::Kept && !is_zoned_time(&known) =>
             {
                 MomentColumn::new(plain, field, zone).map(Self::Moments)
             }

@@ -8,10 +8,12 @@ use arrow::datatypes::{DataType, Int64Type};
 use datafusion::error::Result;
 
 use crate::presto::error::TrinoFailure;
+use crate::presto::functions::networks;
 use crate::presto::functions::shared::{
     Call, Comparable, Definition, Lists, Nulls, common_type, internal, invalid, list_of, map_of,
     map_parts, map_types, nan_flags, normal, same_lists, texts, unexpected,
 };
+use crate::presto::opaque::IP_ADDRESS;
 use crate::presto::types::type_name;
 
 pub(super) fn definitions() -> Vec<Definition> {
@@ -32,12 +34,7 @@ pub(super) fn definitions() -> Vec<Definition> {
             item_type,
             |call| at_end(call, End::Last),
         ),
-        strict(
-            "contains",
-            |types| list_and_item("contains", types),
-            boolean,
-            contains,
-        ),
+        strict("contains", coerce_contains, boolean, contains),
         strict(
             "array_position",
             |types| list_and_item("array_position", types),
@@ -288,7 +285,23 @@ fn search(call: &Call<'_>) -> Result<Vec<Search>> {
     Ok(found)
 }
 
+/// An array and an item, or a network and an address.
+fn coerce_contains(types: &[DataType]) -> Result<Vec<DataType>> {
+    if let [network, address] = types
+        && normal(network) == DataType::Utf8
+        && *address == IP_ADDRESS
+    {
+        return Ok(vec![DataType::Utf8, IP_ADDRESS]);
+    }
+    list_and_item("contains", types)
+}
+
 fn contains(call: &Call<'_>) -> Result<ArrayRef> {
+    if let [network, _] = call.arrays
+        && *network.data_type() == DataType::Utf8
+    {
+        return networks::contains(call);
+    }
     let found = search(call)?;
     let answers: BooleanArray = found
         .into_iter()

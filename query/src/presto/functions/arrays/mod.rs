@@ -31,7 +31,7 @@ pub(super) fn scalars() -> Vec<ScalarUDF> {
 }
 
 /// What `SHOW FUNCTIONS` says of them.
-pub(super) const DESCRIPTIONS: [Description; 47] = [
+pub(super) const DESCRIPTIONS: [Description; 48] = [
     scalar(
         "array_distinct",
         "array(e)",
@@ -166,6 +166,12 @@ pub(super) const DESCRIPTIONS: [Description; 47] = [
         "boolean",
         "array(t), t",
         "Determines whether given value exists in the array",
+    ),
+    scalar(
+        "contains",
+        "boolean",
+        "varchar, ipaddress",
+        "Determines whether given IP address exists in the CIDR",
     ),
     scalar(
         "contains_sequence",

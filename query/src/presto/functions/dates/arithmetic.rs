@@ -200,7 +200,11 @@ fn truncate(moments: &Moments, unit: Unit, raw: i64) -> Result<i64> {
             // Offsets are not whole hours everywhere.
             let local = super::moments::scaled(moments.local_of(raw)?, moments.per_second)?;
             let (length, _) = in_units(millis, moments.per_second);
-            Ok(raw - local.rem_euclid(length))
+            let start = raw - local.rem_euclid(length);
+            Ok(match moments.sort {
+                Sort::Time => start.rem_euclid(day_units),
+                _ => start,
+            })
         }
         Unit::Days(1) if moments.zone.is_none() => Ok(raw.div_euclid(day_units) * day_units),
         _ => {

@@ -9,6 +9,7 @@ use datafusion::error::Result;
 
 use crate::presto::functions::call::{Call, failure, invalid};
 use crate::presto::temporal;
+use crate::presto::zoned_time::is_zoned_time;
 
 /// What the values of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +129,9 @@ fn describe(data_type: &DataType) -> Result<(Sort, i64, Option<Tz>)> {
         DataType::Time32(unit) | DataType::Time64(unit) => (Sort::Time, per_second(*unit), None),
         DataType::Timestamp(unit, zone) => {
             let zone = zone.as_deref().map(parse_zone).transpose()?;
+            if is_zoned_time(data_type) {
+                return Ok((Sort::Time, per_second(*unit), zone));
+            }
             (Sort::Timestamp, per_second(*unit), zone)
         }
         other => return Err(failure("TYPE_MISMATCH", format!("not a moment: {other}"))),

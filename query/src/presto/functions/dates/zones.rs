@@ -12,6 +12,7 @@ use super::moments::{
 };
 use crate::presto::functions::call::{Call, Double, Long, failure, invalid};
 use crate::presto::functions::scalar::Planned;
+use crate::presto::zoned_time::{offset_text, unit_and_offset};
 
 /// Returns the type with the zone that a constant second argument names.
 pub(super) fn in_second(planned: &Planned<'_>) -> Result<DataType> {
@@ -192,6 +193,10 @@ pub(super) fn timezone_minute(call: &Call) -> Result<ArrayRef> {
 pub(super) fn timezone(call: &Call) -> Result<ArrayRef> {
     let DataType::Timestamp(_, Some(zone)) = call.data_type(0) else {
         return Err(invalid("no time zone"));
+    };
+    let zone = match unit_and_offset(&call.data_type(0)) {
+        Some((_, offset)) => offset_text(offset),
+        None => zone.to_string(),
     };
     call.build_text(|row, out| {
         out.push_str(&zone);

@@ -1,8 +1,9 @@
 //! What is formatted: values of rows, as Java has them.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use datafusion::error::Result;
@@ -10,6 +11,9 @@ use datafusion::error::Result;
 use crate::presto::functions::call::{Call, failure};
 use crate::presto::functions::dates::Moments;
 use crate::presto::numbers::{decimal_text, java_double};
+use crate::presto::opaque::{IP_ADDRESS, Opaque, UUID};
+use crate::presto::temporal::{digits_of, write_time};
+use crate::presto::zoned_time::{offset_text, unit_and_offset};
 
 /// A value of a row.
 pub(super) enum Value {
@@ -52,6 +56,8 @@ pub(super) enum Column {
     Plain(ArrayRef),
     Real(ArrayRef),
     Moments(Moments, &'static str),
+    /// With the digits of their fractions and what their offset is as text.
+    ZonedTimes(Moments, usize, String),
 }
 
 impl Column {
@@ -74,6 +80,19 @@ impl Column {
                 return Ok(Self::Moments(
                     Moments::of(call, position)?,
                     "java.time.LocalTime",
+                ));
+            }
+            known if *known == UUID || *known == IP_ADDRESS => {
+                let values = array.as_fixed_size_binary().iter();
+                let texts =
+                    values.map(|value| value.map(|value| Opaque::decode(known, value).to_string()));
+                return Ok(Self::Plain(Arc::new(texts.collect::<StringArray>())));
+            }
+            zoned if let Some((unit, offset)) = unit_and_offset(zoned) => {
+                return Ok(Self::ZonedTimes(
+                    Moments::of(call, position)?,
+                    digits_of(unit),
+                    offset_text(offset),
                 ));
             }
             DataType::Timestamp(_, None) => {
@@ -102,6 +121,14 @@ impl Column {
         Ok(match self {
             Self::Moments(moments, class) => match moments.local(row)? {
                 Some(time) => Value::Time(time, class, iso_text(moments, time)),
+                None => Value::Null,
+            },
+            Self::ZonedTimes(moments, digits, offset) => match moments.local(row)? {
+                Some(time) => {
+                    let mut text = String::new();
+                    write_time(&mut text, time.time(), *digits);
+                    Value::Text(text + offset)
+                }
                 None => Value::Null,
             },
             Self::Real(array) => {

@@ -1,5 +1,6 @@
 //! Geometries in the plane and on the sphere.
 
+mod bing;
 mod geojson;
 mod measures;
 mod parts;
@@ -16,7 +17,17 @@ use super::scalar::Entry;
 
 /// The functions of this room.
 pub(super) const ENTRIES: &[Entry] = &[
+    Entry::new("bing_tile", bing::tile),
+    Entry::new("bing_tile_at", bing::tile_at),
+    Entry::new("bing_tile_coordinates", bing::coordinates)
+        .returning(|_| Ok(bing::coordinates_type())),
+    Entry::new("bing_tile_polygon", bing::polygon),
+    Entry::new("bing_tile_quadkey", bing::quadkey),
+    Entry::new("bing_tile_zoom_level", bing::zoom_level),
+    Entry::new("bing_tiles_around", bing::tiles_around).returning(|_| Ok(bing::tiles_type())),
     Entry::new("from_geojson_geometry", geojson::from_geojson_geometry),
+    Entry::new("geometry_to_bing_tiles", bing::tiles_of_geometry)
+        .returning(|_| Ok(bing::tiles_type())),
     Entry::new("great_circle_distance", sphere::great_circle_distance),
     Entry::new("line_interpolate_point", measures::line_interpolate_point),
     Entry::new("line_locate_point", measures::line_locate_point),

@@ -8,7 +8,7 @@ use super::shape::Shape;
 use super::to_shape;
 use crate::presto::functions::call::{Call, Double, invalid};
 
-const RADIUS_KM: f64 = 6371.01;
+pub(super) const RADIUS_KM: f64 = 6371.01;
 const RADIUS_M: f64 = 6_371_010.0;
 
 fn check(latitude: f64, longitude: f64) -> Result<()> {

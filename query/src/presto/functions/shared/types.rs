@@ -91,7 +91,7 @@ pub(in crate::presto::functions) fn normal(data_type: &DataType) -> DataType {
         ),
         DataType::Dictionary(_, value) => normal(value),
         DataType::RunEndEncoded(_, value) => normal(value.data_type()),
-        DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+        DataType::Utf8View => DataType::Utf8,
         DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
         other => other.clone(),
     }
