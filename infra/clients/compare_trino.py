@@ -23,7 +23,6 @@ KNOWN = [
     ("SELECT _col1", "names that columns get are names here"),
     ("JOIN UNNEST(xs) AS u(x) ON x > 1", "conditions on what is unnested are refused there"),
     ("MATCH_RECOGNIZE", "refused by name here"),
-    ("IPADDRESS", "refused by name here"),
     ("system.metadata.table_properties", "each has its own"),
     ("TABLESAMPLE", "of a table of ours"),
     ("JSON_TABLE", "refused by name here"),

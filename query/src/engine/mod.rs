@@ -126,6 +126,23 @@ impl StatementResult {
         }
     }
 
+    /// Returns the same rows for readers of Arrow: what has no type there is text.
+    #[must_use]
+    pub fn readable(self) -> Self {
+        let Some(schema) = planner::readable_schema(&self.schema) else {
+            return self;
+        };
+        let shown = Arc::clone(&schema);
+        let rows = self
+            .rows
+            .map(move |batch| planner::readable_batch(&batch?, &shown));
+        Self {
+            rows: Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&schema), rows)),
+            schema,
+            ..self
+        }
+    }
+
     /// Returns the same rows under the names that clients see.
     fn relabelled(self, labels: &Labels) -> Self {
         let schema: SchemaRef = Arc::new(labels.apply(&self.schema));

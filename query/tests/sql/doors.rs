@@ -98,7 +98,7 @@ impl AsyncDB for EngineDoor {
 
     async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failure> {
         let result = self.engine.run(sql, &self.session).await;
-        let result = result.map_err(|error| failure(&error))?;
+        let result = result.map_err(|error| failure(&error))?.readable();
         self.session.apply(&result.effects);
         let columns = result.schema.fields().len();
         let batches: Vec<_> = result

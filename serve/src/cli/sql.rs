@@ -169,7 +169,7 @@ impl Target {
     ) -> Result<(SchemaRef, SendableRecordBatchStream, Option<String>)> {
         match self {
             Self::Lake(engine, session) => {
-                let result = engine.run(sql, session).await?;
+                let result = engine.run(sql, session).await?.readable();
                 session.apply(&result.effects);
                 let update = result.update_type.map(|kind| match result.update_count {
                     Some(count) => format!("{kind}: {count} rows"),

@@ -10,7 +10,7 @@ use lake::{AppendCommit, AsOf, NamingMode, OpenTable, Relation, TableDefinition}
 
 use super::properties::{self, Properties};
 use super::{Done, types};
-use crate::engine::dml::assign::{Assigned, storable};
+use crate::engine::dml::assign::{Assigned, storable, unstorable};
 use crate::engine::names::{FullName, Names};
 use crate::engine::reader::Reader;
 use crate::engine::session::SessionSettings;
@@ -375,6 +375,11 @@ async fn fill(
                 format!("Column type is unknown at position {}", position + 1),
             )
             .into());
+        }
+        if let Some(own) = unstorable(field.data_type()) {
+            return Err(Error::NotSupported {
+                what: format!("column type `{own}`"),
+            });
         }
         fields.push(Field::new(name, storable(field.data_type()), true));
     }

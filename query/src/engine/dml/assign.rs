@@ -7,7 +7,9 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Float64Type, SchemaRef, TimeUnit};
 
 use crate::presto::error::TrinoFailure;
+use crate::presto::opaque::opaque_name;
 use crate::presto::types::type_name;
+use crate::presto::zoned_time::is_zoned_time;
 use crate::{Error, Result};
 
 /// Which column of a query goes where.
@@ -110,6 +112,7 @@ pub(in crate::engine) fn can_assign(from: &DataType, to: &DataType) -> bool {
     match (from, to) {
         (Null, _) => true,
         (Dictionary(_, value), to) => can_assign(value, to),
+        (from, _) if is_zoned_time(from) => false,
         (from, to) if is_number(from) && is_number(to) => true,
         (Date32 | Date64, Timestamp(_, _)) | (Timestamp(_, None), Timestamp(_, _)) => true,
         (Timestamp(_, Some(_)), Timestamp(_, to)) => to.is_some(),
@@ -170,6 +173,18 @@ fn failure(error: &arrow::error::ArrowError, to: &DataType) -> Error {
         format!("value cannot be stored as {}: {error}", type_name(to)),
     )
     .into()
+}
+
+/// Returns the name of what is or is within the type, and no Delta table has.
+pub(in crate::engine) fn unstorable(data_type: &DataType) -> Option<String> {
+    match data_type {
+        DataType::List(item) => unstorable(item.data_type()),
+        DataType::Map(entries, _) => unstorable(entries.data_type()),
+        DataType::Struct(fields) => fields
+            .iter()
+            .find_map(|field| unstorable(field.data_type())),
+        own => (is_zoned_time(own) || opaque_name(own).is_some()).then(|| type_name(own)),
+    }
 }
 
 /// Returns the type a Delta table stores for `data_type`.

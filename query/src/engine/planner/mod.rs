@@ -18,6 +18,7 @@ mod like;
 mod literals;
 mod multisets;
 mod nested;
+mod readable;
 mod rules;
 mod sample;
 mod sql_json;
@@ -36,6 +37,7 @@ use datafusion::optimizer::{Analyzer, AnalyzerRule};
 
 pub(super) use self::correlated::DECORRELATE;
 use self::multisets::MultisetPlanner;
+pub(super) use self::readable::{readable_batch, readable_schema};
 use self::sample::SamplePlanner;
 use self::unnest::UnnestPlanner;
 use self::values::ValuesPlanner;
@@ -57,6 +59,7 @@ pub(super) fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let functions = builder.scalar_functions().get_or_insert_default();
     functions.extend(sql_json::functions());
     builder
+        .with_query_planner(Arc::new(correlated::SharingPlanner))
         .with_expr_planners(planners)
         .with_relation_planners(vec![
             Arc::new(SamplePlanner),

@@ -61,7 +61,7 @@ pub(in crate::web) async fn run(
         ..SessionSettings::default()
     };
     let mut result = match Box::pin(app.web.engine.run(&sql, &session)).await {
-        Ok(result) => result,
+        Ok(result) => result.readable(),
         Err(error) => return refuse(&error),
     };
     // The first batch is awaited, so that a query that fails at once gets a proper status.

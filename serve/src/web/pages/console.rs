@@ -126,7 +126,8 @@ async fn read(app: &App, sql: &str, schema: Option<&str>) -> query::Result<Grid>
         schema: schema.map(str::to_owned),
         ..SessionSettings::default()
     };
-    let mut result = Box::pin(app.web.engine.run(sql, &session)).await?;
+    let result = Box::pin(app.web.engine.run(sql, &session)).await?;
+    let mut result = result.readable();
     let column = |field: &Arc<arrow::datatypes::Field>| Column {
         name: field.name().clone(),
         numeric: field.data_type().is_numeric(),

@@ -17,7 +17,6 @@ use datafusion::logical_expr::{
 use super::plans::{
     aggregate, columns_of, compare, filter, free, join, named, project, renamed, same,
 };
-use super::repeatable::is_repeatable;
 use crate::engine::planner::function::failure;
 
 /// Outer rows under names of their own.
@@ -29,20 +28,10 @@ pub(super) struct Domain {
 }
 
 impl Domain {
-    /// The distinct values of those `columns` that `outer` has.
-    ///
-    /// # Errors
-    /// `NOT_SUPPORTED` if `outer`, which is read again for them, may give other rows then.
+    /// The distinct values of those `columns` that `outer` has, which is read again for them.
     pub(super) fn distinct(outer: &LogicalPlan, columns: Vec<Column>, id: usize) -> Result<Self> {
         let near = |column: &Column| outer.schema().has_column(column);
         let mut domain = Self::of(outer, columns.into_iter().filter(near).collect(), id)?;
-        if !domain.names.is_empty() && !is_repeatable(outer)? {
-            return Err(failure(
-                "NOT_SUPPORTED",
-                "This form of correlated subquery is not supported beside rows that may differ when they are read again: \
-                 those of a LIMIT, a window or random values, and sums of floating-point numbers",
-            ));
-        }
         domain.plan = LogicalPlan::Distinct(Distinct::All(Arc::new(domain.plan)));
         Ok(domain)
     }

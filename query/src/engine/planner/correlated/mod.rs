@@ -21,6 +21,7 @@ mod domain;
 mod plans;
 mod pullable;
 mod repeatable;
+mod shared;
 
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ use datafusion::optimizer::AnalyzerRule;
 use self::domain::Domain;
 use self::plans::{aggregate, columns_of, filter, free, is_by_row, join, named, project, renamed};
 use self::pullable::{Kind, has_subquery, is_pullable};
+use self::repeatable::repeatable;
+pub(super) use self::shared::SharingPlanner;
 use super::function::{Kernel, call, failure, unexpected};
 
 /// The rule's name.
@@ -121,6 +124,7 @@ fn host(node: LogicalPlan, names: &mut Names) -> Result<Transformed<LogicalPlan>
         has_values: matches!(node, LogicalPlan::Projection(_) | LogicalPlan::Filter(_)),
         has_conditions: matches!(node, LogicalPlan::Filter(_)),
         input: outer.clone(),
+        is_attached: false,
         outer,
         names,
     };
@@ -153,6 +157,8 @@ struct Host<'a> {
     outer: LogicalPlan,
     /// The same rows with the columns that subqueries became.
     input: LogicalPlan,
+    /// Whether a subquery that reads `outer` has become a column.
+    is_attached: bool,
     names: &'a mut Names,
 }
 
@@ -249,7 +255,13 @@ impl Host<'_> {
 
     /// Joins the input with what the subquery says for each row of it. Returns that column.
     fn attach(&mut self, subquery: &LogicalPlan) -> Result<Expr> {
-        let domain = Domain::distinct(&self.outer, free(subquery)?, self.names.next())?;
+        let references = free(subquery)?;
+        if !self.is_attached && !references.is_empty() {
+            self.outer = repeatable(std::mem::take(&mut self.input))?;
+            self.input = self.outer.clone();
+            self.is_attached = true;
+        }
+        let domain = Domain::distinct(&self.outer, references, self.names.next())?;
         let Some(value) = columns_of(subquery.schema()).into_iter().next() else {
             return Err(unexpected("a subquery without columns"));
         };
@@ -308,13 +320,18 @@ fn lateral(join: Join, names: &mut Names) -> Result<Transformed<LogicalPlan>> {
         };
         return Ok(Transformed::yes(project(rows, columns_of(&schema))?));
     }
-    let domain = Domain::distinct(&join.left, references, names.next())?;
+    let left = if references.is_empty() {
+        join.left
+    } else {
+        Arc::new(repeatable(Arc::unwrap_or_clone(join.left))?)
+    };
+    let domain = Domain::distinct(&left, references, names.next())?;
     let right = project(
         domain.push(&plan)?,
         domain.keys().into_iter().chain(columns),
     )?;
     let join = Join::try_new(
-        join.left,
+        left,
         Arc::new(right),
         join.on,
         conjunction([domain.matches()].into_iter().chain(join.filter)),

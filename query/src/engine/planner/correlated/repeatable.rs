@@ -4,16 +4,29 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Aggregate, Distinct, Expr, ExprSchemable as _, LogicalPlan};
 
+use super::shared::{is_shared, shared};
+
 /// Aggregates that have one answer, whatever the order of the rows; of floating-point numbers only the first three.
 const EXACT: [&str; 9] = [
     "min", "max", "count", "sum", "avg", "bool_and", "bool_or", "every", "count_if",
 ];
 const EXACT_OF_FLOATS: usize = 3;
 
+/// Returns a plan of the same rows that gives them each time it is read.
+pub(super) fn repeatable(plan: LogicalPlan) -> Result<LogicalPlan> {
+    if is_repeatable(&plan)? {
+        return Ok(plan);
+    }
+    Ok(shared(plan))
+}
+
 /// Returns whether reading the rows of `plan` again gives the same rows.
-pub(super) fn is_repeatable(plan: &LogicalPlan) -> Result<bool> {
+fn is_repeatable(plan: &LogicalPlan) -> Result<bool> {
     let mut is_repeatable = true;
     plan.apply_with_subqueries(|node| {
+        if is_shared(node) {
+            return Ok(TreeNodeRecursion::Jump);
+        }
         let is_fixed = match node {
             LogicalPlan::Limit(_)
             | LogicalPlan::Window(_)
