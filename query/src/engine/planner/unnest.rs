@@ -26,6 +26,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use crate::presto::error::TrinoFailure;
+use crate::presto::json_tables::is_call;
 
 /// Plans `UNNEST`, alone and in joins.
 #[derive(Debug)]
@@ -106,6 +107,14 @@ impl Unnest {
             other => Err(unsupported(&other.to_string())),
         }
     }
+
+    /// Returns the name that messages have for it.
+    fn shown(&self) -> &'static str {
+        match self.arrays.as_slice() {
+            [array] if is_call(array) => "JSON_TABLE",
+            _ => "UNNEST",
+        }
+    }
 }
 
 fn unsupported(what: &str) -> DataFusionError {
@@ -118,6 +127,7 @@ fn plan_join(
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
     let unnest = Unnest::of(join.relation)?;
+    let what = unnest.shown();
     let is_true = |constraint: &JoinConstraint| {
         matches!(constraint, JoinConstraint::On(ast::Expr::Value(value))
             if value.value == Value::Boolean(true))
@@ -137,12 +147,15 @@ fn plan_join(
         {
             plan_unnest(left, unnest, NullHandling::PreserveAndExpandEmpty, context)
         }
-        JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => Err(unsupported(
-            "LEFT JOIN involving UNNEST is only supported with condition ON TRUE",
-        )),
-        _ => Err(unsupported(
-            "this kind of join with UNNEST: only CROSS, INNER and LEFT JOIN are supported",
-        )),
+        JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => Err(unsupported(&format!(
+            "LEFT JOIN involving {what} is only supported with condition ON TRUE"
+        ))),
+        JoinOperator::Join(_) | JoinOperator::Inner(_) => Err(unsupported(&format!(
+            "INNER JOIN involving {what} is only supported with condition ON TRUE"
+        ))),
+        _ => Err(unsupported(&format!(
+            "this kind of join with {what}: only CROSS, INNER and LEFT JOIN are supported"
+        ))),
     }
 }
 
