@@ -14,9 +14,15 @@ pub fn is_call(expr: &Expr) -> bool {
     call(expr).is_some_and(|(name, _)| name.value == TABLE)
 }
 
-/// Returns the names, as they are written, of the columns of the last relation of `FROM`, if it is one.
-pub fn last_columns(from: &[TableWithJoins], quoted: &Quoted) -> Option<Vec<String>> {
-    columns(relations(from).pop()?, quoted)
+/// Returns the names, as they are written, of the columns of those that are last in `FROM`.
+pub fn last_columns(from: &[TableWithJoins], quoted: &Quoted) -> Vec<String> {
+    let relations = relations(from);
+    let last = relations.iter().rev();
+    let mut tables: Vec<_> = last
+        .map_while(|relation| columns(relation, quoted))
+        .collect();
+    tables.reverse();
+    tables.concat()
 }
 
 /// Returns the names, as they are written, of the columns of the relation with this alias, if it is one.

@@ -146,7 +146,7 @@ fn labels_of(item: &SelectItem, select: &Select, quoted: &Quoted) -> Vec<Label> 
         SelectItem::ExprWithAlias { alias, .. } => Label::Name(quoted.of(alias)),
         SelectItem::Wildcard(_) => {
             let last = json_tables::last_columns(&select.from, quoted);
-            let last = last.unwrap_or_default().into_iter().map(Label::Name);
+            let last = last.into_iter().map(Label::Name);
             return std::iter::once(Label::Wildcard).chain(last).collect();
         }
         SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {

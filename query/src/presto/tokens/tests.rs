@@ -207,10 +207,6 @@ fn what_is_wrong_with_a_sql_json_call_has_a_place() {
             "line 1:44: All column and path names in JSON_TABLE invocation must be unique",
         ),
         (
-            "JSON_TABLE('1', 'lax $' COLUMNS (a bigint, \"a\" varchar))",
-            "columns of JSON_TABLE whose names differ in letter case only",
-        ),
-        (
             "JSON_TABLE('1', 'lax $' COLUMNS (a bigint) PLAN (p, q))",
             "line 1:51: mismatched input ','. Expecting: ')'",
         ),

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, ListArray, StructArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, Int64Array, ListArray, StructArray, UInt32Array};
 use arrow::buffer::OffsetBuffer;
-use arrow::compute::take;
+use arrow::compute::{concat, take};
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs};
@@ -32,6 +32,8 @@ const SAYS: usize = 1;
 const FIRST: usize = 2;
 /// How many rows an input may give: paths beside each other multiply them.
 const MOST_ROWS: usize = 1 << 20;
+/// How many rows there may be before their cells become arrays, which are smaller.
+const CHUNK_ROWS: usize = 1 << 16;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct JsonTable;
@@ -80,27 +82,33 @@ impl Kernel for JsonTable {
         let columns = table.columns.iter().map(|column| column.source.arguments());
         let parameters = FIRST + columns.sum::<usize>();
         let search = Search::new(&arguments, &table.rows.path, &table.search, parameters)?;
-        let mut builder = Builder::new(&table)?;
-        let mut out = Vec::new();
-        let mut ends = vec![0];
-        for input in 0..rows {
-            let items = match search.find(input)? {
-                Found::Null => Vec::new(),
-                Found::Items(items) => builder.items(Ok(items))?,
-                Found::Failed(failure) => builder.items(Err(failure))?,
-            };
-            out.extend(builder.rows(&table.rows, &items, input)?);
-            ends.push(i32::try_from(out.len()).map_err(|_| too_many())?);
-        }
         let DataType::List(row) = args.return_field.data_type() else {
             return Err(unexpected("a result that is no list"));
         };
         let DataType::Struct(fields) = row.data_type() else {
             return Err(unexpected("a result without rows"));
         };
-        let values = builder.finish(&arguments, fields, &out)?;
-        let ends = OffsetBuffer::new(ends.into());
-        let list = ListArray::try_new(Arc::clone(row), ends, Arc::new(values), None)?;
+        let mut builder = Builder::new(&table)?;
+        let mut chunks = Vec::new();
+        let mut lengths = Vec::with_capacity(rows);
+        for input in 0..rows {
+            let items = match search.find(input)? {
+                Found::Null => Vec::new(),
+                Found::Items(items) => builder.items(Ok(items))?,
+                Found::Failed(failure) => builder.items(Err(failure))?,
+            };
+            lengths.push(builder.add(&items, input)?);
+            if builder.rows.len() >= CHUNK_ROWS {
+                chunks.push(builder.finish(&arguments, fields)?);
+                builder = Builder::new(&table)?;
+            }
+        }
+        chunks.push(builder.finish(&arguments, fields)?);
+        let chunks: Vec<&dyn Array> = chunks.iter().map(|chunk| chunk as &dyn Array).collect();
+        let values = concat(&chunks)?;
+        i32::try_from(values.len()).map_err(|_| too_many())?;
+        let ends = OffsetBuffer::from_lengths(lengths);
+        let list = ListArray::try_new(Arc::clone(row), ends, values, None)?;
         Ok(ColumnarValue::Array(Arc::new(list)))
     }
 }
@@ -108,12 +116,13 @@ impl Kernel for JsonTable {
 /// The places of a row's cells, by column; none is NULL.
 type Row = Vec<Option<u32>>;
 
-/// The cells that there are so far.
+/// The rows that there are so far, and their cells.
 struct Builder<'t> {
     table: &'t Table,
     /// Nested ones, as they are written.
     paths: HashMap<&'t str, Path>,
     columns: Vec<Cells<'t>>,
+    rows: Vec<Row>,
 }
 
 /// The cells of a column.
@@ -138,11 +147,21 @@ impl<'t> Builder<'t> {
             table,
             paths: HashMap::new(),
             columns: columns.collect::<Result<_>>()?,
+            rows: Vec::new(),
         })
     }
 
+    /// Adds the rows that the items of the first path give, and returns how many they are.
+    fn add(&mut self, items: &[Item<'_>], input: usize) -> Result<usize> {
+        let table = self.table;
+        let rows = self.rows_of(&table.rows, items, input)?;
+        let length = rows.len();
+        self.rows.extend(rows);
+        Ok(length)
+    }
+
     /// Returns the rows that the items of a path give; `input` is the row of the arguments.
-    fn rows(&mut self, rows: &'t Rows, items: &[Item<'_>], input: usize) -> Result<Vec<Row>> {
+    fn rows_of(&mut self, rows: &'t Rows, items: &[Item<'_>], input: usize) -> Result<Vec<Row>> {
         let mut out = Vec::with_capacity(items.len());
         for (position, item) in items.iter().enumerate() {
             let mut own = vec![None; self.columns.len()];
@@ -179,7 +198,7 @@ impl<'t> Builder<'t> {
                 };
                 let found = path.find_in(item);
                 let items = self.items(found)?;
-                self.rows(rows, &items, input)
+                self.rows_of(rows, &items, input)
             }
             Nested::Union(parts) => {
                 let mut out = Vec::new();
@@ -227,12 +246,7 @@ impl<'t> Builder<'t> {
     }
 
     /// Returns the rows with the values of their cells.
-    fn finish(
-        self,
-        arguments: &Arguments<'_>,
-        fields: &Fields,
-        rows: &[Row],
-    ) -> Result<StructArray> {
+    fn finish(self, arguments: &Arguments<'_>, fields: &Fields) -> Result<StructArray> {
         let mut arrays = Vec::with_capacity(fields.len());
         let mut next = FIRST;
         let columns = self.columns.into_iter().zip(&self.table.columns);
@@ -243,7 +257,10 @@ impl<'t> Builder<'t> {
                 Cells::Queries(_, outputs) => outputs.finish(arguments.field(next)?)?,
             };
             next += column.source.arguments();
-            let places = rows.iter().map(|row| row.get(position).copied().flatten());
+            let places = self
+                .rows
+                .iter()
+                .map(|row| row.get(position).copied().flatten());
             arrays.push(take(&values, &places.collect::<UInt32Array>(), None)?);
         }
         Ok(StructArray::try_new(fields.clone(), arrays, None)?)

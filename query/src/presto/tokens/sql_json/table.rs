@@ -155,6 +155,13 @@ impl Reader<'_, '_> {
         let mut call = Call::new(clause.peek().clone());
         let (name, place) = clause.name(self.rewriter.quoted)?;
         self.claim(&name, place)?;
+        // Names have no case inside of queries.
+        let is_same = |column: &Column| column.name.to_lowercase() == name.to_lowercase();
+        if self.columns.iter().any(is_same) {
+            return Err(Error::NotSupported {
+                what: "columns of JSON_TABLE whose names differ in letter case only".to_owned(),
+            });
+        }
         if clause.eat_word("for") {
             clause.expect_word("ORDINALITY")?;
             let source = Source::Ordinality;
@@ -195,13 +202,6 @@ impl Reader<'_, '_> {
                 "All column and path names in JSON_TABLE invocation must be unique",
                 place,
             ));
-        }
-        // Names have no case inside of queries.
-        let is_same = |column: &Column| column.name.to_lowercase() == name.to_lowercase();
-        if self.columns.iter().any(is_same) {
-            return Err(Error::NotSupported {
-                what: "columns of JSON_TABLE whose names differ in letter case only".to_owned(),
-            });
         }
         self.names.push(name.to_owned());
         Ok(())
