@@ -353,6 +353,13 @@ mod tests {
         );
         assert_eq!(
             labelled(
+                &format!("SELECT * FROM t, {table}, {table} AS u (X, y)"),
+                &["x", "a", "bc", "x", "y"]
+            ),
+            ["x", "A", "Bc", "X", "y"]
+        );
+        assert_eq!(
+            labelled(
                 &format!("SELECT * FROM {table} AS u (X, \"Yz\")"),
                 &["x", "yz"]
             ),
