@@ -6,7 +6,7 @@ use datafusion::error::DataFusionError;
 ///
 /// # Source
 /// <https://github.com/trinodb/trino/blob/476/core/trino-spi/src/main/java/io/trino/spi/StandardErrorCode.java>
-pub const STANDARD_ERRORS: [(u32, &str); 103] = [
+pub const STANDARD_ERRORS: [(u32, &str); 106] = [
     (0, "GENERIC_USER_ERROR"),
     (1, "SYNTAX_ERROR"),
     (2, "ABANDONED_QUERY"),
@@ -99,6 +99,9 @@ pub const STANDARD_ERRORS: [(u32, &str); 103] = [
     (121, "INVALID_TABLE_FUNCTION_INVOCATION"),
     (123, "INVALID_CHECK_CONSTRAINT"),
     (125, "CATALOG_UNAVAILABLE"),
+    (127, "DUPLICATE_COLUMN_OR_PATH_NAME"),
+    (128, "MISSING_PATH_NAME"),
+    (129, "INVALID_PLAN"),
     (65_536, "GENERIC_INTERNAL_ERROR"),
     (65_545, "SERVER_SHUTTING_DOWN"),
     (65_548, "SERVER_STARTING_UP"),

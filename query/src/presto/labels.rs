@@ -8,10 +8,12 @@ use std::ops::ControlFlow;
 
 use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Query, Select, SelectItem, SetExpr, Statement, TableAlias, TableAliasColumnDef,
-    TableFactor, VisitMut, VisitorMut,
+    Expr, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement,
+    TableAlias, TableAliasColumnDef, TableFactor, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Location;
+
+use super::json_tables;
 
 /// Quoted names as they were written, by their place; names in the syntax tree are in lower case.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +24,8 @@ impl Quoted {
         self.0.insert(place, name);
     }
 
-    fn of(&self, ident: &Ident) -> String {
+    /// Returns a name as it was written.
+    pub(super) fn of(&self, ident: &Ident) -> String {
         self.written(ident.span.start, &ident.value).to_owned()
     }
 
@@ -41,7 +44,7 @@ enum Label {
     Name(String),
     /// `_col` and the place.
     Unnamed,
-    /// As many columns as there are, with their own names.
+    /// As many columns as there are but for those that follow, with their own names.
     Wildcard,
 }
 
@@ -61,27 +64,14 @@ pub fn take(statement: &mut Statement, quoted: &Quoted) -> Option<Labels> {
 impl Labels {
     fn of(body: &SetExpr, quoted: &Quoted) -> Self {
         match body {
-            SetExpr::Select(select) => Self(
-                select
-                    .projection
-                    .iter()
-                    .map(|item| match item {
-                        SelectItem::UnnamedExpr(Expr::Identifier(name)) => {
-                            Label::Name(quoted.of(name))
-                        }
-                        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts
-                            .last()
-                            .map_or(Label::Unnamed, |name| Label::Name(quoted.of(name))),
-                        SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAliases { .. } => {
-                            Label::Unnamed
-                        }
-                        SelectItem::ExprWithAlias { alias, .. } => Label::Name(quoted.of(alias)),
-                        SelectItem::QualifiedWildcard(..) | SelectItem::Wildcard(_) => {
-                            Label::Wildcard
-                        }
-                    })
-                    .collect(),
-            ),
+            SetExpr::Select(select) => {
+                let items = select.projection.iter();
+                Self(
+                    items
+                        .flat_map(|item| labels_of(item, select, quoted))
+                        .collect(),
+                )
+            }
             SetExpr::Query(query) => Self::of(&query.body, quoted),
             SetExpr::SetOperation { left, .. } => Self::of(left, quoted),
             SetExpr::Values(values) => {
@@ -144,6 +134,30 @@ impl Labels {
             .collect();
         Schema::new_with_metadata(fields, schema.metadata().clone())
     }
+}
+
+fn labels_of(item: &SelectItem, select: &Select, quoted: &Quoted) -> Vec<Label> {
+    let label = match item {
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Label::Name(quoted.of(name)),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts
+            .last()
+            .map_or(Label::Unnamed, |name| Label::Name(quoted.of(name))),
+        SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAliases { .. } => Label::Unnamed,
+        SelectItem::ExprWithAlias { alias, .. } => Label::Name(quoted.of(alias)),
+        SelectItem::Wildcard(_) => {
+            let last = json_tables::last_columns(&select.from, quoted);
+            let last = last.into_iter().map(Label::Name);
+            return std::iter::once(Label::Wildcard).chain(last).collect();
+        }
+        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+            match json_tables::columns_of(&select.from, name, quoted) {
+                Some(names) => return names.into_iter().map(Label::Name).collect(),
+                None => Label::Wildcard,
+            }
+        }
+        SelectItem::QualifiedWildcard(..) => Label::Wildcard,
+    };
+    vec![label]
 }
 
 /// Names plain columns beside a wildcard, which has columns of the same name.
@@ -322,6 +336,35 @@ mod tests {
         );
         assert_eq!(labelled("SELECT 1 UNION SELECT 2", &["_col0"]), ["_col0"]);
         assert_eq!(labelled("VALUES 1, 2", &["column1"]), ["_col0"]);
+        let table = "JSON_TABLE(j, 'lax $' COLUMNS (a bigint, \"Bc\" bigint))";
+        assert_eq!(
+            labelled(
+                &format!("SELECT *, 1 FROM t, {table}"),
+                &["x", "a", "bc", "_col1"]
+            ),
+            ["x", "A", "Bc", "_col3"]
+        );
+        assert_eq!(
+            labelled(
+                &format!("SELECT u.*, t.* FROM {table} AS u, t"),
+                &["a", "bc", "x"]
+            ),
+            ["A", "Bc", "x"]
+        );
+        assert_eq!(
+            labelled(
+                &format!("SELECT * FROM t, {table}, {table} AS u (X, y)"),
+                &["x", "a", "bc", "x", "y"]
+            ),
+            ["x", "A", "Bc", "X", "y"]
+        );
+        assert_eq!(
+            labelled(
+                &format!("SELECT * FROM {table} AS u (X, \"Yz\")"),
+                &["x", "yz"]
+            ),
+            ["X", "Yz"]
+        );
         assert_eq!(
             labelled("SELECT a.*, 1, b.*", &["x", "_col1", "y"]),
             ["x", "_col1", "y"]

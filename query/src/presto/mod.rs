@@ -4,6 +4,7 @@ mod calls;
 pub mod dialect;
 pub mod error;
 pub mod functions;
+pub mod json_tables;
 pub mod labels;
 pub mod numbers;
 pub(crate) mod opaque;

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::parser::Parser;
 
 use super::dialect::TrinoDialect;
-use super::{tokens, using};
+use super::{json_tables, tokens, using};
 use crate::{Error, Result};
 
 /// Gives the queries of `statement` the shape that the planner expects.
@@ -56,6 +56,13 @@ impl VisitorMut for Shaper {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        match json_tables::refuse_expression(expr) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         match factor {
             TableFactor::NestedJoin {
@@ -72,9 +79,6 @@ impl VisitorMut for Shaper {
             }
             TableFactor::MatchRecognize { .. } => {
                 return ControlFlow::Break(unsupported("MATCH_RECOGNIZE"));
-            }
-            TableFactor::JsonTable { .. } => {
-                return ControlFlow::Break(unsupported("JSON_TABLE"));
             }
             TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => {
                 return ControlFlow::Break(unsupported("PIVOT"));

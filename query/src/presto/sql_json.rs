@@ -6,9 +6,12 @@
 //! json_value(j, p …)      ->  "$json_value"(j, p, clauses, CAST(NULL AS type), on empty, on error, parameter, …)
 //! json_object(k : v, …)   ->  "$json_object"(clauses, CAST(NULL AS type), k, v, …)
 //! json_array(v, …)        ->  "$json_array"(clauses, CAST(NULL AS type), v, …)
+//! json_table(j, p …)      ->  UNNEST("$json_table"(j, table, argument of a column, …, parameter, …))
 //! ```
 //!
 //! The clauses travel as a text. They have no places, because calls that say the same must be the same to `GROUP BY`.
+
+pub mod table;
 
 use serde::{Deserialize, Serialize};
 

@@ -20,7 +20,7 @@ fn front(sql: &str) -> Option<String> {
 }
 
 /// Pieces that meet each other in statements.
-const PIECES: [&str; 75] = [
+const PIECES: [&str; 80] = [
     "SELECT",
     "SELECT 1",
     "*",
@@ -90,6 +90,11 @@ const PIECES: [&str; 75] = [
     "json_exists(a, 'lax $' ERROR ON ERROR)",
     "json_object(",
     "json_array(1, a",
+    "JSON_TABLE(a, 'lax $' AS p COLUMNS (",
+    "JSON_TABLE(a, 'lax $' PASSING b AS x COLUMNS (a bigint DEFAULT a ON EMPTY, b FOR ORDINALITY))",
+    "c varchar FORMAT JSON PATH 'lax $.c')",
+    "NESTED 'lax $' AS q COLUMNS (d bigint)) PLAN (p OUTER q)",
+    "PLAN DEFAULT (CROSS)",
     "PASSING a AS x",
     "RETURNING bigint",
     "DEFAULT 1 ON EMPTY",

@@ -26,6 +26,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use crate::presto::error::TrinoFailure;
+use crate::presto::json_tables::is_call;
 
 /// Plans `UNNEST`, alone and in joins.
 #[derive(Debug)]
@@ -54,37 +55,34 @@ impl RelationPlanner for UnnestPlanner {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
-        let plan = match relation {
+        let (plan, alias) = match relation {
             TableFactor::NestedJoin {
-                table_with_joins,
+                mut table_with_joins,
                 alias,
             } => {
                 let is_pair = matches!(table_with_joins.joins.as_slice(),
                     [join] if matches!(join.relation, TableFactor::UNNEST { .. }));
-                let mut joins = table_with_joins.joins;
-                let (true, Some(join)) = (is_pair, joins.pop()) else {
-                    return Ok(RelationPlanning::Original(Box::new(
-                        TableFactor::NestedJoin {
-                            table_with_joins: Box::new(ast::TableWithJoins {
-                                relation: table_with_joins.relation,
-                                joins,
-                            }),
-                            alias,
-                        },
-                    )));
+                let join = is_pair.then(|| table_with_joins.joins.pop()).flatten();
+                let Some(join) = join else {
+                    let nested = TableFactor::NestedJoin {
+                        table_with_joins,
+                        alias,
+                    };
+                    return Ok(RelationPlanning::Original(Box::new(nested)));
                 };
                 let left = context.plan(table_with_joins.relation)?;
-                plan_join(left, join, context)?
+                (plan_join(left, join, context)?, alias)
             }
             unnest @ TableFactor::UNNEST { .. } => {
                 let left = LogicalPlanBuilder::empty(true).build()?;
                 let unnest = Unnest::of(unnest)?;
-                plan_unnest(left, unnest, NullHandling::Drop, context)?
+                let plan = plan_unnest(left, unnest, NullHandling::Drop, context)?;
+                (plan, None)
             }
             other => return Ok(RelationPlanning::Original(Box::new(other))),
         };
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
-            plan, None,
+            plan, alias,
         ))))
     }
 }
@@ -106,6 +104,14 @@ impl Unnest {
             other => Err(unsupported(&other.to_string())),
         }
     }
+
+    /// Returns the name that messages have for it.
+    fn shown(&self) -> &'static str {
+        match self.arrays.as_slice() {
+            [array] if is_call(array) => "JSON_TABLE",
+            _ => "UNNEST",
+        }
+    }
 }
 
 fn unsupported(what: &str) -> DataFusionError {
@@ -118,6 +124,7 @@ fn plan_join(
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
     let unnest = Unnest::of(join.relation)?;
+    let what = unnest.shown();
     let is_true = |constraint: &JoinConstraint| {
         matches!(constraint, JoinConstraint::On(ast::Expr::Value(value))
             if value.value == Value::Boolean(true))
@@ -137,12 +144,15 @@ fn plan_join(
         {
             plan_unnest(left, unnest, NullHandling::PreserveAndExpandEmpty, context)
         }
-        JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => Err(unsupported(
-            "LEFT JOIN involving UNNEST is only supported with condition ON TRUE",
-        )),
-        _ => Err(unsupported(
-            "this kind of join with UNNEST: only CROSS, INNER and LEFT JOIN are supported",
-        )),
+        JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => Err(unsupported(&format!(
+            "LEFT JOIN involving {what} is only supported with condition ON TRUE"
+        ))),
+        JoinOperator::Join(_) | JoinOperator::Inner(_) => Err(unsupported(&format!(
+            "INNER JOIN involving {what} is only supported with condition ON TRUE"
+        ))),
+        _ => Err(unsupported(&format!(
+            "this kind of join with {what}: only CROSS, INNER and LEFT JOIN are supported"
+        ))),
     }
 }
 
@@ -154,8 +164,8 @@ fn plan_unnest(
 ) -> Result<LogicalPlan> {
     let schema = left.schema().as_ref().clone();
     let mut outputs = Vec::new();
-    for array in unnest.arrays {
-        let array = context.sql_to_expr(array, &schema)?;
+    for array in &unnest.arrays {
+        let array = context.sql_to_expr(array.clone(), &schema)?;
         let place = outputs.len();
         outputs.extend(outputs_of(array, place, &schema)?);
     }
@@ -173,12 +183,11 @@ fn plan_unnest(
     let unnested = LogicalPlanBuilder::from(left)
         .project(kept.iter().cloned().chain(arrays))?
         .unnest_columns_with_options(columns, UnnestOptions::default().with_null_handling(nulls))?;
-    let named = name_outputs(
-        &outputs,
-        unnest.has_ordinality,
-        unnest.alias.as_ref(),
-        context,
-    )?;
+    let relation = match &unnest.alias {
+        Some(alias) => context.normalize_ident(alias.name.clone()),
+        None => free_name(&schema),
+    };
+    let named = name_outputs(&outputs, relation, &unnest, context)?;
     unnested.project(kept.into_iter().chain(named))?.build()
 }
 
@@ -234,10 +243,23 @@ fn ordinality(outputs: &[Output]) -> Output {
     }
 }
 
+/// Returns a name that no relation on the left has.
+fn free_name(left: &DFSchema) -> String {
+    let mut name = "$unnest".to_owned();
+    let is_taken = |name: &str| {
+        let mut relations = left.iter().filter_map(|(relation, _)| relation);
+        relations.any(|relation| relation.table() == name)
+    };
+    while is_taken(&name) {
+        name.push('$');
+    }
+    name
+}
+
 fn name_outputs(
     outputs: &[Output],
-    has_ordinality: bool,
-    alias: Option<&TableAlias>,
+    relation: String,
+    unnest: &Unnest,
     context: &mut dyn RelationPlannerContext,
 ) -> Result<Vec<Expr>> {
     let mut values: Vec<(Expr, Option<&str>)> = Vec::new();
@@ -251,10 +273,7 @@ fn name_outputs(
             values.push((get_field(column.clone(), field.as_str()), Some(field)));
         }
     }
-    let relation = alias.map_or_else(
-        || "$unnest".to_owned(),
-        |alias| context.normalize_ident(alias.name.clone()),
-    );
+    let alias = unnest.alias.as_ref();
     let names: Vec<String> = alias
         .map(|alias| alias.columns.as_slice())
         .unwrap_or_default()
@@ -277,7 +296,7 @@ fn name_outputs(
         let name = match (names.get(place), own) {
             (Some(name), _) => name.clone(),
             (None, Some(own)) => own.to_owned(),
-            (None, None) if has_ordinality && place == last => "ordinality".to_owned(),
+            (None, None) if unnest.has_ordinality && place == last => "ordinality".to_owned(),
             (None, None) => format!("_col{place}"),
         };
         value.alias_qualified(Some(TableReference::bare(relation.as_str())), name)

@@ -1,6 +1,7 @@
 use lake::AsOf;
 
 use super::*;
+use crate::presto::sql_json::table::Table;
 
 fn rewritten(sql: &str) -> String {
     let texts: Vec<String> = read(sql)
@@ -82,6 +83,55 @@ fn sql_json_calls_become_plain_ones() {
 }
 
 #[test]
+fn a_json_table_becomes_unnest() {
+    for (sql, expected) in [
+        (
+            "JSON_TABLE(j, 'lax $' PASSING f(x) AS x COLUMNS (a varchar(5) DEFAULT y ON ERROR)) AS t",
+            r#"UNNEST ( "$json_table" ( j , '{"search":{"input":"json","names":["X"],"formats":["sql"]},"columns":[{"name":"A","source":{"value":{"path":"lax $.\"A\"","clauses":{"on_error":"default"}}}}],"rows":{"path":"lax $","columns":[0]}}' , CAST ( NULL AS varchar ( 5 ) ) , NULL , y , f ( x ) ) ) AS t"#,
+        ),
+        (
+            "JSON_TABLE(j, 'lax $' AS p COLUMNS (NESTED 'lax $.b' AS q COLUMNS (o FOR ORDINALITY)) PLAN (p INNER q))",
+            r#"UNNEST ( "$json_table" ( j , '{"search":{"input":"json"},"columns":[{"name":"O","source":"ordinality"}],"rows":{"path":"lax $","columns":[],"nested":{"path":{"path":"lax $.b","columns":[0]}},"childless":"dropped"}}' ) )"#,
+        ),
+    ] {
+        assert_eq!(rewritten(sql), expected, "{sql}");
+    }
+}
+
+#[test]
+fn what_is_nested_deeply_is_refused() {
+    let nested = "NESTED 'lax $' COLUMNS (".repeat(5_000) + "a bigint" + &")".repeat(5_000);
+    assert!(read(&format!("JSON_TABLE(j, 'lax $' COLUMNS ({nested}))")).is_err());
+    let plan = "(".repeat(5_000) + "p" + &")".repeat(5_000);
+    assert!(
+        read(&format!(
+            "JSON_TABLE(j, 'lax $' AS p COLUMNS (a bigint) PLAN {plan})"
+        ))
+        .is_err()
+    );
+}
+
+#[test]
+fn the_deepest_json_table_is_read_again() {
+    let (mut columns, mut plan) = ("x FOR ORDINALITY".to_owned(), "p0".to_owned());
+    for level in 0..24 {
+        columns = format!(
+            "NESTED 'lax $' AS p{level} COLUMNS ({columns}), \
+             NESTED 'lax $' AS q{level} COLUMNS (o{level} FOR ORDINALITY)"
+        );
+        plan = format!("p{} OUTER ({plan} UNION q{level})", level + 1);
+        if level < 23 {
+            plan = format!("({plan})");
+        }
+    }
+    let table = rewritten(&format!(
+        "JSON_TABLE(j, 'lax $' AS p24 COLUMNS ({columns}) PLAN ({plan}))"
+    ));
+    let text = table.split('\'').nth(1).unwrap();
+    assert!(Table::decode(text).is_some(), "{table}");
+}
+
+#[test]
 fn what_is_wrong_with_a_sql_json_call_has_a_place() {
     for (sql, expected) in [
         (
@@ -151,6 +201,14 @@ fn what_is_wrong_with_a_sql_json_call_has_a_place() {
         (
             "json_query('1', 'lax $' WITH WRAPPER OMIT QUOTES)",
             "line 1:1: OMIT QUOTES behavior specified",
+        ),
+        (
+            "JSON_TABLE('1', 'lax $' COLUMNS (a bigint, a FOR ORDINALITY))",
+            "line 1:44: All column and path names in JSON_TABLE invocation must be unique",
+        ),
+        (
+            "JSON_TABLE('1', 'lax $' COLUMNS (a bigint) PLAN (p, q))",
+            "line 1:51: mismatched input ','. Expecting: ')'",
         ),
         (
             "json_value('1', 'lax $' AS p)",

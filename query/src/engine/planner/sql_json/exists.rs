@@ -31,7 +31,7 @@ impl Kernel for JsonExists {
     fn run(&self, args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
         by_rows(args, |arguments| {
             let clauses = arguments.clauses(2)?;
-            let search = Search::new(arguments, &clauses, PARAMETERS)?;
+            let search = Search::new(arguments, arguments.constant(1)?, &clauses, PARAMETERS)?;
             let answers = (0..arguments.rows).map(|row| match search.exists(row)? {
                 Found::Null => Ok(None),
                 Found::Items(exists) => Ok(Some(exists)),

@@ -4,12 +4,14 @@
 //! texts   input and FORMAT JSON: text of JSON by row      values   other values, as paths have them
 //!     \                                                      /
 //!      search: a path in each row  ->  exists, query, value        construct: json_object, json_array
+//!                                 ->  table: query, value for each item
 //! ```
 
 mod construct;
 mod exists;
 mod query;
 mod search;
+mod table;
 mod texts;
 mod value;
 mod values;
@@ -34,6 +36,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         function(value::JsonValue),
         function(construct::JsonObject),
         function(construct::JsonArray),
+        function(table::JsonTable),
     ]
     .map(Arc::new)
     .into()

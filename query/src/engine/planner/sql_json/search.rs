@@ -59,10 +59,20 @@ pub(super) fn check_formatted(field: &Field, format: Format, what: &str) -> Resu
     }
 }
 
+/// Reads a path.
+pub(super) fn compiled(path: &str) -> Result<Path> {
+    Path::compile(path).map_err(|wrong| failure(wrong.name, wrong.message))
+}
+
 impl Search {
-    pub(super) fn new(arguments: &Arguments<'_>, clauses: &Clauses, first: usize) -> Result<Self> {
-        let path = Path::compile(arguments.constant(1)?)
-            .map_err(|wrong| failure(wrong.name, wrong.message))?;
+    /// `first` is where parameters begin.
+    pub(super) fn new(
+        arguments: &Arguments<'_>,
+        path: &str,
+        clauses: &Clauses,
+        first: usize,
+    ) -> Result<Self> {
+        let path = compiled(path)?;
         let mut named = Vec::with_capacity(clauses.names.len());
         for (position, (name, format)) in clauses.names.iter().zip(&clauses.formats).enumerate() {
             let array = arguments.array(first + position)?;

@@ -24,8 +24,8 @@ use crate::presto::sql_json::{Behaviour, Clauses, VALUE};
 use crate::presto::type_parser::is_json;
 use crate::presto::types::field_type_name;
 
-/// Where the expressions for none and for errors are.
-const DEFAULTS: [(usize, &str); 2] = [(4, "EMPTY"), (5, "ERROR")];
+/// Where the result's type is; the expressions for none and for errors are behind it.
+const RETURNS: usize = 3;
 /// Where parameters begin.
 const PARAMETERS: usize = 6;
 
@@ -40,40 +40,43 @@ impl Kernel for JsonValue {
     fn returns(&self, args: &ReturnFieldArgs<'_>) -> Result<Field> {
         let clauses = planned_clauses(args, 2)?;
         check_search(args, &clauses, PARAMETERS)?;
-        let returns = field_at(args, 3)?;
-        check_returned(returns)?;
-        for (position, event) in DEFAULTS {
-            let field = field_at(args, position)?;
-            let constant = args.scalar_arguments.get(position).copied().flatten();
-            if !is_implied(field, constant, returns) {
-                return Err(failure(
-                    "TYPE_MISMATCH",
-                    format!(
-                        "Function JSON_VALUE default ON {event} result must evaluate to a {} (actual: {})",
-                        field_type_name(returns),
-                        shown_value(constant, field)
-                    ),
-                ));
-            }
-        }
+        let returns = check_result(args, RETURNS)?;
         Ok(returns.clone().with_name(VALUE))
     }
 
     fn run(&self, args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
         by_rows(args, |arguments| {
             let clauses = arguments.clauses(2)?;
-            let search = Search::new(arguments, &clauses, PARAMETERS)?;
+            let search = Search::new(arguments, arguments.constant(1)?, &clauses, PARAMETERS)?;
             let mut outcome = Outcome::new(&clauses);
             for row in 0..arguments.rows {
-                match search.find(row)? {
-                    Found::Null => outcome.cells.push(Cell::Null),
-                    Found::Failed(found) => outcome.fail(|| failed(&found))?,
-                    Found::Items(items) => outcome.take(&items)?,
-                }
+                outcome.push(row, search.find(row)?)?;
             }
-            outcome.finish(arguments)
+            outcome.finish(arguments, RETURNS)
         })
     }
+}
+
+/// Returns the result's type, which is the argument at `first`; refuses one that no scalar has, and defaults of others.
+pub(super) fn check_result<'a>(args: &ReturnFieldArgs<'a>, first: usize) -> Result<&'a Field> {
+    let returns = field_at(args, first)?;
+    check_returned(returns)?;
+    for (offset, event) in [(1, "EMPTY"), (2, "ERROR")] {
+        let position = first + offset;
+        let field = field_at(args, position)?;
+        let constant = args.scalar_arguments.get(position).copied().flatten();
+        if !is_implied(field, constant, returns) {
+            return Err(failure(
+                "TYPE_MISMATCH",
+                format!(
+                    "Function JSON_VALUE default ON {event} result must evaluate to a {} (actual: {})",
+                    field_type_name(returns),
+                    shown_value(constant, field)
+                ),
+            ));
+        }
+    }
+    Ok(returns)
 }
 
 /// Refuses types that are none of scalars.
@@ -119,9 +122,10 @@ enum Cell {
 }
 
 /// The values that are found.
-struct Outcome<'c> {
+pub(super) struct Outcome<'c> {
     clauses: &'c Clauses,
-    cells: Vec<Cell>,
+    /// Each with the row of its defaults.
+    cells: Vec<(usize, Cell)>,
     types: Vec<OfType>,
 }
 
@@ -137,7 +141,7 @@ enum Typed {
 }
 
 impl<'c> Outcome<'c> {
-    fn new(clauses: &'c Clauses) -> Self {
+    pub(super) fn new(clauses: &'c Clauses) -> Self {
         Self {
             clauses,
             cells: Vec::new(),
@@ -145,35 +149,40 @@ impl<'c> Outcome<'c> {
         }
     }
 
-    fn fail(&mut self, error: impl FnOnce() -> DataFusionError) -> Result<()> {
-        self.cells.push(match self.clauses.on_error {
-            Behaviour::Error => return Err(error()),
-            Behaviour::Default => Cell::OnError,
-            _ => Cell::Null,
-        });
+    /// Returns how many there are.
+    pub(super) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Adds what is found for a row of the arguments.
+    pub(super) fn push(&mut self, row: usize, found: Found<Vec<Item<'_>>>) -> Result<()> {
+        let cell = match found {
+            Found::Null => Cell::Null,
+            Found::Failed(found) => self.fail(|| failed(&found))?,
+            Found::Items(items) => self.cell(&items)?,
+        };
+        self.cells.push((row, cell));
         Ok(())
     }
 
-    fn take(&mut self, items: &[Item<'_>]) -> Result<()> {
+    fn fail(&self, error: impl FnOnce() -> DataFusionError) -> Result<Cell> {
+        match self.clauses.on_error {
+            Behaviour::Error => Err(error()),
+            Behaviour::Default => Ok(Cell::OnError),
+            _ => Ok(Cell::Null),
+        }
+    }
+
+    fn cell(&mut self, items: &[Item<'_>]) -> Result<Cell> {
         match items {
-            [] => {
-                self.cells.push(match self.clauses.on_empty {
-                    Behaviour::Error => return Err(no_value("JSON path found no items")),
-                    Behaviour::Default => Cell::OnEmpty,
-                    _ => Cell::Null,
-                });
-                Ok(())
-            }
-            [Item::Json(Json::Null)] => {
-                self.cells.push(Cell::Null);
-                Ok(())
-            }
+            [] => match self.clauses.on_empty {
+                Behaviour::Error => Err(no_value("JSON path found no items")),
+                Behaviour::Default => Ok(Cell::OnEmpty),
+                _ => Ok(Cell::Null),
+            },
+            [Item::Json(Json::Null)] => Ok(Cell::Null),
             [item] => match item.scalar() {
-                Some(datum) => {
-                    let cell = self.put(datum);
-                    self.cells.push(cell);
-                    Ok(())
-                }
+                Some(datum) => Ok(self.put(datum)),
                 None => self.fail(|| {
                     no_value("JSON path found an item that cannot be converted to an SQL value")
                 }),
@@ -220,10 +229,11 @@ impl<'c> Outcome<'c> {
         Cell::Value(place, length.saturating_sub(1))
     }
 
-    fn finish(mut self, arguments: &Arguments<'_>) -> Result<ArrayRef> {
-        let to = arguments.args.return_field.as_ref();
+    /// Returns the values; their type is the argument at `returns`, the defaults are behind it.
+    pub(super) fn finish(mut self, arguments: &Arguments<'_>, returns: usize) -> Result<ArrayRef> {
+        let to = arguments.field(returns)?;
         let mut arrays = vec![new_null_array(to.data_type(), 1)];
-        for (position, _) in DEFAULTS {
+        for position in [returns + 1, returns + 2] {
             arrays.push(cast_array(
                 &arguments.array(position)?,
                 arguments.field(position)?,
@@ -235,18 +245,18 @@ impl<'c> Outcome<'c> {
             arrays.push(self.converted(of_type, to)?);
         }
         let mut places = Vec::with_capacity(self.cells.len());
-        for (row, cell) in self.cells.iter().enumerate() {
+        for (row, cell) in &self.cells {
             places.push(match cell {
                 Cell::Null => (0, 0),
-                Cell::OnEmpty => (1, row),
-                Cell::OnError => (2, row),
+                Cell::OnEmpty => (1, *row),
+                Cell::OnError => (2, *row),
                 Cell::Value(place, at) => {
                     let is_converted = arrays
                         .get(first + place)
                         .is_some_and(|values| values.is_valid(*at));
                     match self.clauses.on_error {
                         _ if is_converted => (first + place, *at),
-                        Behaviour::Default => (2, row),
+                        Behaviour::Default => (2, *row),
                         _ => (0, 0),
                     }
                 }

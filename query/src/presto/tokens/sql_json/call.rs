@@ -1,6 +1,6 @@
 //! What is read of one call, and the plain call that it becomes.
 
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use super::super::{closing, is_any_word, new_name, new_text, new_token, new_word};
 use super::clause::Clause;
@@ -12,7 +12,7 @@ use crate::presto::sql_json::{self, Behaviour, Clauses, Format, Nulls, Quotes, W
 pub(super) struct Call {
     name: TokenWithSpan,
     pub(super) clauses: Clauses,
-    /// Input and path.
+    /// Input and path; of `JSON_TABLE` only the input.
     pub(super) first: Vec<Vec<TokenWithSpan>>,
     /// The type's tokens; none is varchar.
     returns: Option<Vec<TokenWithSpan>>,
@@ -58,6 +58,13 @@ impl Call {
         if ends.contains(&"FORMAT") {
             self.clauses.output = clause.format()?.unwrap_or_default();
         }
+        Ok(())
+    }
+
+    /// The type of a column.
+    pub(super) fn column_type(&mut self, clause: &mut Clause<'_>) -> Result<()> {
+        let ends = ["PATH", "FORMAT", "DEFAULT", "NULL", "ERROR"];
+        self.returns = Some(clause.data_type(&ends)?.to_vec());
         Ok(())
     }
 
@@ -183,35 +190,53 @@ impl Call {
         clause.expect_word("NULL")
     }
 
-    pub(super) fn write(self, target: &str, out: &mut Vec<TokenWithSpan>) {
+    pub(super) fn write(mut self, target: &str, out: &mut Vec<TokenWithSpan>) {
         let span = self.name.span;
-        let null = || vec![new_word("NULL", span)];
-        let mut arguments = self.first;
+        let mut arguments = std::mem::take(&mut self.first);
+        let values = std::mem::take(&mut self.values);
         arguments.push(vec![new_text(self.clauses.encode(), span)]);
         if target != sql_json::EXISTS {
-            let mut typed = vec![new_word("CAST", span), new_token(Token::LParen, span)];
-            typed.extend(null());
-            typed.push(new_word("AS", span));
-            typed.extend(
-                self.returns
-                    .unwrap_or_else(|| vec![new_word("VARCHAR", span)]),
-            );
-            typed.push(new_token(Token::RParen, span));
-            arguments.push(typed);
+            arguments.extend(self.result());
         }
-        let defaults = self.defaults.into_iter();
-        arguments.extend(defaults.map(|default| default.unwrap_or_else(null)));
-        arguments.extend(self.values);
-        out.push(new_name(target.to_owned(), span));
-        out.push(new_token(Token::LParen, span));
-        for (position, argument) in arguments.into_iter().enumerate() {
-            if position > 0 {
-                out.push(new_token(Token::Comma, span));
-            }
-            out.extend(argument);
-        }
-        out.push(new_token(Token::RParen, span));
+        arguments.extend(values);
+        write_plain(target, span, arguments, out);
     }
+
+    /// Returns the arguments that tell the result: its type, and what is there instead.
+    pub(super) fn result(self) -> Vec<Vec<TokenWithSpan>> {
+        let span = self.name.span;
+        let null = || vec![new_word("NULL", span)];
+        let mut typed = vec![new_word("CAST", span), new_token(Token::LParen, span)];
+        typed.extend(null());
+        typed.push(new_word("AS", span));
+        typed.extend(
+            self.returns
+                .unwrap_or_else(|| vec![new_word("VARCHAR", span)]),
+        );
+        typed.push(new_token(Token::RParen, span));
+        let defaults = self.defaults.into_iter();
+        std::iter::once(typed)
+            .chain(defaults.map(|default| default.unwrap_or_else(null)))
+            .collect()
+    }
+}
+
+/// Writes a plain call.
+pub(super) fn write_plain(
+    target: &str,
+    span: Span,
+    arguments: Vec<Vec<TokenWithSpan>>,
+    out: &mut Vec<TokenWithSpan>,
+) {
+    out.push(new_name(target.to_owned(), span));
+    out.push(new_token(Token::LParen, span));
+    for (position, argument) in arguments.into_iter().enumerate() {
+        if position > 0 {
+            out.push(new_token(Token::Comma, span));
+        }
+        out.extend(argument);
+    }
+    out.push(new_token(Token::RParen, span));
 }
 
 /// Whether an expression is a call that returns JSON, and nothing else.

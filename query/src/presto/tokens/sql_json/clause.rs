@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan};
 
-use super::super::{is_any_word, is_word, word};
+use super::super::{closing, is_any_word, is_word, word};
 use crate::presto::labels::Quoted;
 use crate::presto::sql_json::Format;
 use crate::{Error, Result};
@@ -10,12 +10,12 @@ use crate::{Error, Result};
 /// What is left of the tokens.
 pub(super) struct Clause<'a> {
     rest: &'a [TokenWithSpan],
-    /// The closing parenthesis.
-    end: Span,
+    /// What comes behind: the closing parenthesis, or a comma.
+    end: &'a TokenWithSpan,
 }
 
 impl<'a> Clause<'a> {
-    pub(super) const fn new(tokens: &'a [TokenWithSpan], end: Span) -> Self {
+    pub(super) const fn new(tokens: &'a [TokenWithSpan], end: &'a TokenWithSpan) -> Self {
         Self { rest: tokens, end }
     }
 
@@ -27,6 +27,22 @@ impl<'a> Clause<'a> {
         self.rest
             .first()
             .is_some_and(|first| is_word(first, expected))
+    }
+
+    pub(super) fn ends_with(&self, words: &[&str]) -> bool {
+        let mut last = self.rest.iter().rev();
+        let mut words = words.iter().rev();
+        words.all(|expected| last.next().is_some_and(|token| is_word(token, expected)))
+    }
+
+    /// Returns the next token, which is the end if nothing is left.
+    pub(super) fn peek(&self) -> &'a TokenWithSpan {
+        self.rest.first().unwrap_or(self.end)
+    }
+
+    /// Returns the place of what comes next.
+    pub(super) fn place(&self) -> Span {
+        self.peek().span
     }
 
     fn advance(&mut self) {
@@ -49,10 +65,16 @@ impl<'a> Clause<'a> {
         is_next
     }
 
-    /// Returns the place of a word, if it comes next, behind which this goes.
-    pub(super) fn after_word(&mut self, expected: &str) -> Option<Span> {
-        self.eat_word(expected)
-            .then(|| self.rest.first().map_or(self.end, |first| first.span))
+    /// Whether `NESTED [PATH] 'path'` comes next; a column may have that name.
+    pub(super) fn begins_nested(&self) -> bool {
+        let is_path = |token: &TokenWithSpan| matches!(token.token, Token::SingleQuotedString(_));
+        match self.rest {
+            [nested, path, ..] if is_word(nested, "nested") && is_path(path) => true,
+            [nested, word, path, ..] => {
+                is_word(nested, "nested") && is_word(word, "path") && is_path(path)
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn expect(&mut self, token: &Token, shown: &str) -> Result<()> {
@@ -83,12 +105,11 @@ impl<'a> Clause<'a> {
 
     /// Returns an error of the next token.
     pub(super) fn unexpected(&self, expected: &str) -> Error {
-        let next = self.rest.first();
-        let found = next.map_or_else(|| ")".to_owned(), |next| next.token.to_string());
-        let Location { line, column } = next.map_or(self.end, |next| next.span).start;
+        let TokenWithSpan { token, span } = self.peek();
+        let Location { line, column } = span.start;
         Error::Syntax {
             message: format!(
-                "Expected: {expected}, found: {found} at Line: {line}, Column: {column}"
+                "Expected: {expected}, found: {token} at Line: {line}, Column: {column}"
             ),
         }
     }
@@ -98,6 +119,16 @@ impl<'a> Clause<'a> {
         &mut self,
         ends: impl Fn(&[TokenWithSpan]) -> bool,
     ) -> Result<&'a [TokenWithSpan]> {
+        let length = self.length(ends);
+        if length == 0 {
+            return Err(self.unexpected("<expression>"));
+        }
+        let (tokens, rest) = self.rest.split_at_checked(length).unwrap_or_default();
+        self.rest = rest;
+        Ok(tokens)
+    }
+
+    fn length(&self, ends: impl Fn(&[TokenWithSpan]) -> bool) -> usize {
         let mut depth = 0_usize;
         let mut length = 0;
         while let Some(token) = self.rest.get(length) {
@@ -114,12 +145,27 @@ impl<'a> Clause<'a> {
             }
             length += 1;
         }
-        if length == 0 {
-            return Err(self.unexpected("<expression>"));
-        }
+        length
+    }
+
+    /// Returns what is left up to the next comma.
+    pub(super) fn part(&mut self) -> Self {
+        let length = self.length(|rest| matches!(rest, [comma, ..] if comma.token == Token::Comma));
         let (tokens, rest) = self.rest.split_at_checked(length).unwrap_or_default();
         self.rest = rest;
-        Ok(tokens)
+        Self::new(tokens, self.peek())
+    }
+
+    /// Returns what is in the parentheses that come next.
+    pub(super) fn inside(&mut self) -> Result<Self> {
+        let begins = self.peek().token == Token::LParen;
+        let (true, Some(close)) = (begins, closing(self.rest, 0)) else {
+            return Err(self.unexpected("'('"));
+        };
+        let tokens = self.rest.get(1..close).unwrap_or_default();
+        let end = self.rest.get(close).unwrap_or(self.end);
+        self.rest = self.rest.get(close + 1..).unwrap_or_default();
+        Ok(Self::new(tokens, end))
     }
 
     /// Returns the tokens of a type, which end at one of the words.

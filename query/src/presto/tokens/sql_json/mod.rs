@@ -1,17 +1,24 @@
 //! SQL/JSON: calls with clauses become plain calls of the functions in [`sql_json`](crate::presto::sql_json).
 //!
-//! Paths are read here, too, because here their places in the statement are known.
+//! ```text
+//! call: clauses of one result     table: columns, nested paths     plan: how nested rows go together
+//!              \                        /
+//!               clause: token by token, path
+//! ```
 
 mod call;
 mod clause;
+mod path;
+mod plan;
+mod table;
 
 use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use self::call::Call;
 use self::clause::Clause;
+use self::path::PathText;
 use super::{closing, is_any_word, is_word, new_text, word};
 use crate::presto::error::TrinoFailure;
-use crate::presto::functions::sql_path::Path;
 use crate::presto::labels::Quoted;
 use crate::presto::sql_json::{self, Behaviour, Format, Keys, Nulls};
 use crate::{Error, Result};
@@ -19,28 +26,20 @@ use crate::{Error, Result};
 /// How deep calls may lie in one another.
 const DEEPEST: usize = 40;
 
-const CALLS: [&str; 5] = [
+const CALLS: [&str; 6] = [
     "json_exists",
     "json_query",
     "json_value",
     "json_object",
     "json_array",
+    "json_table",
 ];
 
 /// Makes plain calls of those with clauses; `quoted` are the names as they were written.
 ///
 /// # Errors
-/// A clause or a path that is not understood; `JSON_TABLE`, which the parser would not read.
+/// A clause or a path that is not understood.
 pub(super) fn rewrite(tokens: Vec<TokenWithSpan>, quoted: &Quoted) -> Result<Vec<TokenWithSpan>> {
-    let is_table = |pair: &[TokenWithSpan]| {
-        matches!(pair, [name, open]
-            if open.token == Token::LParen && is_word(name, "json_table"))
-    };
-    if tokens.windows(2).any(is_table) {
-        return Err(Error::NotSupported {
-            what: "JSON_TABLE".to_owned(),
-        });
-    }
     if !tokens.iter().any(|token| is_any_word(token, &CALLS)) {
         return Ok(tokens);
     }
@@ -65,7 +64,7 @@ impl Rewriter<'_> {
             match is_call.then(|| closing(tokens, index + 1)).flatten() {
                 Some(close) => {
                     let inner = tokens.get(index + 2..close).unwrap_or_default();
-                    let end = tokens.get(close).map_or(token.span, |last| last.span);
+                    let end = tokens.get(close).unwrap_or(token);
                     self.call(token, inner, end, out)?;
                     index = close + 1;
                 }
@@ -82,7 +81,7 @@ impl Rewriter<'_> {
         &self,
         name: &TokenWithSpan,
         inner: &[TokenWithSpan],
-        end: Span,
+        end: &TokenWithSpan,
         out: &mut Vec<TokenWithSpan>,
     ) -> Result<()> {
         if self.depth == DEEPEST {
@@ -97,12 +96,12 @@ impl Rewriter<'_> {
         {
             Some("json_exists") => {
                 call.clauses.on_error = Behaviour::False;
-                self.path(&mut clause, &mut call, "JSON_EXISTS")?;
+                self.search(&mut clause, &mut call, "JSON_EXISTS")?;
                 call.on_exists_error(&mut clause)?;
                 sql_json::EXISTS
             }
             Some("json_query") => {
-                self.path(&mut clause, &mut call, "JSON_QUERY")?;
+                self.search(&mut clause, &mut call, "JSON_QUERY")?;
                 call.returning(
                     &mut clause,
                     &[
@@ -114,10 +113,13 @@ impl Rewriter<'_> {
                 sql_json::QUERY
             }
             Some("json_value") => {
-                self.path(&mut clause, &mut call, "JSON_VALUE")?;
+                self.search(&mut clause, &mut call, "JSON_VALUE")?;
                 call.returning(&mut clause, &["ERROR", "NULL", "DEFAULT"])?;
                 self.on_value_empty(&mut clause, &mut call)?;
                 sql_json::VALUE
+            }
+            Some("json_table") => {
+                return self.table(name.span, clause, call, out);
             }
             Some("json_object") => {
                 self.members(&mut clause, &mut call)?;
@@ -147,20 +149,27 @@ impl Rewriter<'_> {
         Ok(out)
     }
 
-    /// `input [FORMAT JSON …], 'path' [PASSING value [FORMAT JSON …] AS name, …]`
-    fn path(&self, clause: &mut Clause<'_>, call: &mut Call, function: &str) -> Result<()> {
+    /// `input [FORMAT JSON …], 'path' [PASSING …]`
+    fn search(&self, clause: &mut Clause<'_>, call: &mut Call, function: &str) -> Result<()> {
+        let path = self.path(clause, call)?;
+        if let Some((_, place)) = path.name {
+            let message = format!("JSON path name is not allowed in {function} function");
+            return Err(failure("INVALID_PATH", &message, place));
+        }
+        path.check(&call.clauses.names)?;
+        call.first.push(vec![new_text(path.text, path.place)]);
+        Ok(())
+    }
+
+    /// `input [FORMAT JSON …], 'path' [AS name] [PASSING value [FORMAT JSON …] AS name, …]`
+    fn path(&self, clause: &mut Clause<'_>, call: &mut Call) -> Result<PathText> {
         let input = clause.expression(|rest| {
             matches!(rest, [comma, ..] if comma.token == Token::Comma) || is_format(rest)
         })?;
         call.first.push(self.expression(input)?);
         call.clauses.input = clause.format()?.unwrap_or(Format::Json);
         clause.expect(&Token::Comma, "','")?;
-        let (text, span) = clause.text()?;
-        call.first.push(vec![new_text(text.clone(), span)]);
-        if let Some(named) = clause.after_word("as") {
-            let message = format!("JSON path name is not allowed in {function} function");
-            return Err(failure("INVALID_PATH", &message, named));
-        }
+        let path = PathText::read_named(clause, self.quoted)?;
         if clause.eat_word("passing") {
             loop {
                 let value = clause.expression(|rest| {
@@ -179,7 +188,7 @@ impl Rewriter<'_> {
                 }
             }
         }
-        check_path(&text, span, &call.clauses.names)
+        Ok(path)
     }
 
     /// `[ERROR|NULL|DEFAULT e ON EMPTY] [ERROR|NULL|DEFAULT e ON ERROR]`
@@ -306,42 +315,6 @@ fn ends_value(rest: &[TokenWithSpan]) -> bool {
             [first, ..] => is_word(first, "returning"),
             [] => true,
         }
-}
-
-/// Reads the path, so that an error names its place.
-fn check_path(text: &str, span: Span, names: &[String]) -> Result<()> {
-    let path = Path::compile(text).map_err(|wrong| {
-        let place = wrong.at.map_or(span, |at| place_in(text, at, span));
-        failure(wrong.name, &wrong.message, place)
-    })?;
-    let Some(unknown) = path.variables().iter().find(|name| !names.contains(name)) else {
-        return Ok(());
-    };
-    let mut message = format!("no value passed for parameter {unknown}");
-    if names.iter().any(|name| name.eq_ignore_ascii_case(unknown)) {
-        message.push_str(&format!(
-            ". Try quoting \"{unknown}\" in the PASSING clause to match case"
-        ));
-    }
-    Err(failure("INVALID_PATH", &message, span))
-}
-
-/// Returns where a byte of a text is that begins, in its quotes, at `span`.
-fn place_in(text: &str, at: usize, span: Span) -> Span {
-    let before = text.get(..at).unwrap_or(text);
-    let mut place = span;
-    match before.rsplit_once('\n') {
-        Some((lines, line)) => {
-            place.start.line += 1 + count(lines.matches('\n').count());
-            place.start.column = 1 + count(line.chars().count());
-        }
-        None => place.start.column += 1 + count(before.chars().count()),
-    }
-    place
-}
-
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 fn failure(name: &'static str, message: &str, span: Span) -> Error {

@@ -38,7 +38,7 @@ impl<'s, 'a> Scope<'s, 'a> {
 #[derive(Debug)]
 pub(super) struct Evaluator<'p, 'a> {
     pub(super) mode: Mode,
-    pub(super) root: Json<'a>,
+    pub(super) root: Item<'a>,
     /// Values of the path's names; none is an empty sequence.
     pub(super) parameters: &'p [Option<Item<'a>>],
     /// How many objects `keyvalue()` has numbered.
@@ -62,7 +62,7 @@ impl<'a> Evaluator<'_, 'a> {
         Ok(vec![match node {
             Node::Literal(datum) => Item::Value(datum.clone()),
             Node::Null => Item::Json(Json::Null),
-            Node::Context => Item::Json(self.root.clone()),
+            Node::Context => self.root.clone(),
             Node::Current => scope
                 .current
                 .cloned()

@@ -85,9 +85,26 @@ impl Path {
                 .map(|piece| Json::of_piece(piece).map(Item::Json));
             return items.collect::<Option<_>>().ok_or(Failure::Input);
         }
+        let root = Json::parse(text).ok_or(Failure::Input)?;
+        self.evaluate(Item::Json(root), parameters)
+    }
+
+    /// Returns what a path without parameters finds in an item.
+    ///
+    /// # Errors
+    /// The path does not fit it.
+    pub(crate) fn find_in<'a>(&self, item: &Item<'a>) -> Result<Vec<Item<'a>>, Failure> {
+        self.evaluate(item.clone(), &[])
+    }
+
+    fn evaluate<'a>(
+        &self,
+        root: Item<'a>,
+        parameters: &[Option<Item<'a>>],
+    ) -> Result<Vec<Item<'a>>, Failure> {
         let evaluator = Evaluator {
             mode: self.mode,
-            root: Json::parse(text).ok_or(Failure::Input)?,
+            root,
             parameters,
             objects: Cell::new(0),
         };
