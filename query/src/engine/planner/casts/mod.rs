@@ -153,6 +153,14 @@ impl Kernel for CastTo {
         }
     }
 
+    fn column_name(&self, argument: &str) -> String {
+        format!(
+            "{}({argument} AS {})",
+            self.name(),
+            field_type_name(&self.to)
+        )
+    }
+
     fn returns(&self, args: &ReturnFieldArgs<'_>) -> Result<Field> {
         let [from] = args.arg_fields else {
             return Err(unexpected("one value"));
