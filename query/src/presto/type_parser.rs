@@ -5,7 +5,7 @@
 //! args  := numbers of a parametric type | types of ARRAY and MAP | [name] type of ROW
 //! ```
 //!
-//! What Arrow has no type for is in the field's metadata: `varchar(n)`, `char(n)`, JSON and UUID.
+//! What Arrow has no type for is in the field's metadata: `varchar(n)`, `char(n)`, JSON, UUID and sketches.
 
 use std::collections::HashMap;
 use std::iter::Peekable;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
 
 use super::error::TrinoFailure;
+use super::types::field_type_name;
 
 /// Metadata key under which a field keeps the Presto type that Arrow's type does not tell.
 pub const PRESTO_TYPE: &str = "presto.type";
@@ -26,12 +27,9 @@ const UUID_EXTENSION: &str = "arrow.uuid";
 const MAX_CHAR_LENGTH: usize = 65_536;
 
 /// Types that Trino has and we do not.
-const REFUSED: [&str; 12] = [
+const REFUSED: [&str; 9] = [
     "ipaddress",
-    "hyperloglog",
     "p4hyperloglog",
-    "qdigest",
-    "tdigest",
     "setdigest",
     "geometry",
     "sphericalgeography",
@@ -40,6 +38,22 @@ const REFUSED: [&str; 12] = [
     "color",
     "function",
 ];
+
+/// Types of sketches; their values are bytes.
+const SKETCHES: [&str; 5] = [
+    "HyperLogLog",
+    "tdigest",
+    "qdigest(bigint)",
+    "qdigest(double)",
+    "qdigest(real)",
+];
+
+/// Returns which sketches the field holds, if it does.
+#[must_use]
+pub fn sketch(field: &Field) -> Option<&'static str> {
+    let name = field.metadata().get(PRESTO_TYPE)?;
+    SKETCHES.into_iter().find(|known| known == name)
+}
 
 /// Returns whether the field holds JSON text.
 #[must_use]
@@ -243,6 +257,14 @@ impl TypeParser<'_> {
             "interval" => plain(self.interval()?),
             "json" => Ok(json_field(name)),
             "uuid" => Ok(uuid_field(name)),
+            "hyperloglog" => sketch_field(name, "HyperLogLog"),
+            "tdigest" => sketch_field(name, "tdigest"),
+            "qdigest" => {
+                self.open()?;
+                let of = field_type_name(&self.one_type("value")?);
+                self.close()?;
+                sketch_field(name, &format!("qdigest({of})"))
+            }
             "unknown" => plain(DataType::Null),
             "array" => {
                 self.open()?;
@@ -434,6 +456,13 @@ impl TypeParser<'_> {
     }
 }
 
+fn sketch_field(name: &str, shown: &str) -> Result<Field, TrinoFailure> {
+    if !SKETCHES.contains(&shown) {
+        return Err(TrinoFailure::new("NOT_SUPPORTED", format!("type {shown}")));
+    }
+    Ok(with(name, DataType::Binary, PRESTO_TYPE, shown))
+}
+
 /// Returns whether the two words belong to one type's name.
 fn is_one_type(first: &str, second: &str) -> bool {
     matches!(
@@ -488,7 +517,6 @@ pub fn time_type(unit: TimeUnit) -> DataType {
 
 #[cfg(test)]
 mod tests {
-    use super::super::types::field_type_name;
     use super::*;
 
     #[test]
@@ -506,6 +534,9 @@ mod tests {
             ("time(0)", "time(0)"),
             ("json", "json"),
             ("uuid", "uuid"),
+            ("TDigest", "tdigest"),
+            ("hyperloglog", "HyperLogLog"),
+            ("array(qdigest(double))", "array(qdigest(double))"),
             ("interval day to second", "interval day to second"),
             ("interval year to month", "interval year to month"),
             ("ARRAY<ARRAY<INT>>", "array(array(integer))"),
@@ -535,6 +566,8 @@ mod tests {
             ("timestamp(13)", "TYPE_NOT_FOUND"),
             ("timestamp(12)", "NOT_SUPPORTED"),
             ("ipaddress", "NOT_SUPPORTED"),
+            ("qdigest(varchar)", "NOT_SUPPORTED"),
+            ("qdigest", "TYPE_NOT_FOUND"),
             ("decimal(39,0)", "INVALID_FUNCTION_ARGUMENT"),
             ("decimal(5,6)", "INVALID_FUNCTION_ARGUMENT"),
             ("array(", "TYPE_NOT_FOUND"),

@@ -73,6 +73,14 @@ pub(super) fn type_of(field: &Field, style: TypeStyle) -> (String, Value) {
         Some(Special::Json) => plain("json"),
         Some(Special::Uuid) => plain("uuid"),
         Some(Special::IpAddress) => plain("ipaddress"),
+        Some(Special::Sketch(name)) => match name.strip_suffix(')').and_then(|n| n.split_once('('))
+        {
+            Some((raw, of)) => {
+                let inner = style.nested(style.document(of, Vec::new()));
+                (name.to_owned(), style.document(raw, vec![inner]))
+            }
+            None => plain(name),
+        },
         None => data_type_of(field.data_type(), style),
     }
 }

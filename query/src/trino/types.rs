@@ -2,7 +2,7 @@
 
 use arrow::datatypes::{DataType, Field};
 
-use crate::presto::type_parser::PRESTO_TYPE;
+use crate::presto::type_parser::{PRESTO_TYPE, sketch};
 
 const EXTENSION_KEY: &str = "ARROW:extension:name";
 
@@ -19,11 +19,16 @@ pub(super) enum Special {
     Uuid,
     /// Sixteen bytes, IPv4 mapped into IPv6, or their text.
     IpAddress,
+    /// A sketch; clients get its bytes.
+    Sketch(&'static str),
 }
 
 impl Special {
     /// Returns what the metadata says, if it fits the Arrow type.
     pub(super) fn of(field: &Field) -> Option<Self> {
+        if let Some(name) = sketch(field) {
+            return Some(Self::Sketch(name));
+        }
         let metadata = field.metadata();
         let found = match metadata.get(PRESTO_TYPE) {
             Some(text) => Self::parse(text)?,

@@ -16,6 +16,7 @@ use crate::engine::reader::Reader;
 use crate::engine::session::SessionSettings;
 use crate::engine::{Parsed, QueryEngine, StatementResult, run_error, views};
 use crate::presto::error::TrinoFailure;
+use crate::presto::type_parser::sketch;
 use crate::{Error, Result};
 
 /// What `CREATE TABLE` says.
@@ -375,6 +376,11 @@ async fn fill(
                 format!("Column type is unknown at position {}", position + 1),
             )
             .into());
+        }
+        if let Some(kind) = sketch(field) {
+            return Err(Error::NotSupported {
+                what: format!("column type `{kind}`: store CAST(… AS varbinary)"),
+            });
         }
         fields.push(Field::new(name, storable(field.data_type()), true));
     }

@@ -16,7 +16,7 @@ use datafusion::logical_expr::{Case, Expr, ExprSchemable, LogicalPlan, Operator,
 use datafusion::optimizer::AnalyzerRule;
 
 use super::attempted::{is_marked, lift};
-use super::comparable::{are_comparable, have_common_type};
+use super::comparable::{are_comparable, check_distinct, check_order, have_common_type};
 use super::expressions::shown;
 use super::function::{failure, is_text};
 use super::nested;
@@ -34,6 +34,7 @@ impl AnalyzerRule for CommonTypes {
                 check_union(&union.inputs)?;
                 return widened_union(union);
             }
+            check_order(&plan, &schema)?;
             let names = NamePreserver::new(&plan);
             let plan = plan.map_expressions(|expr| {
                 let name = names.save(&expr);
@@ -116,6 +117,9 @@ fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
                 },
                 _ => Ok(()),
             }
+        }
+        Expr::AggregateFunction(function) if function.params.distinct => {
+            check_distinct(&function.params.args, schema)
         }
         Expr::InList(list) => {
             let all: Vec<&Expr> = std::iter::once(list.expr.as_ref())

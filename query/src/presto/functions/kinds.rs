@@ -32,22 +32,35 @@ pub(super) enum Kind {
     Geometry,
     SphericalGeography,
     BingTile,
+    HyperLogLog,
+    TDigest,
+    QDigestOfBigint,
+    QDigestOfDouble,
+    QDigestOfReal,
     Array,
     Map,
     Row,
 }
 
 /// Kinds that Arrow knows nothing like, by the type's name in the field's metadata.
-const NAMED: [(Kind, &str); 3] = [
+const NAMED: [(Kind, &str); 8] = [
     (Kind::Geometry, "Geometry"),
     (Kind::SphericalGeography, "SphericalGeography"),
     (Kind::BingTile, "BingTile"),
+    (Kind::HyperLogLog, "HyperLogLog"),
+    (Kind::TDigest, "tdigest"),
+    (Kind::QDigestOfBigint, "qdigest(bigint)"),
+    (Kind::QDigestOfDouble, "qdigest(double)"),
+    (Kind::QDigestOfReal, "qdigest(real)"),
 ];
 
 impl Kind {
     /// Returns the kind that a catalogue writes so; `None` is a type that the engine has not.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
+        if let Some((kind, _)) = NAMED.iter().find(|(_, own)| text.eq_ignore_ascii_case(own)) {
+            return Some(*kind);
+        }
         let (base, zone) = match text.strip_suffix(" with time zone") {
             Some(base) => (base, true),
             None => (text, false),
@@ -72,9 +85,6 @@ impl Kind {
             ("interval year to month", _) => Self::IntervalYear,
             ("json", _) => Self::Json,
             ("uuid", _) => Self::Uuid,
-            ("geometry", _) => Self::Geometry,
-            ("sphericalgeography", _) => Self::SphericalGeography,
-            ("bingtile", _) => Self::BingTile,
             ("array", _) => Self::Array,
             ("map", _) => Self::Map,
             ("row", _) => Self::Row,
@@ -187,7 +197,12 @@ impl Kind {
             Self::Varchar | Self::Json | Self::Geometry | Self::SphericalGeography => {
                 DataType::Utf8
             }
-            Self::Varbinary => DataType::Binary,
+            Self::Varbinary
+            | Self::HyperLogLog
+            | Self::TDigest
+            | Self::QDigestOfBigint
+            | Self::QDigestOfDouble
+            | Self::QDigestOfReal => DataType::Binary,
             Self::Uuid => DataType::FixedSizeBinary(16),
             Self::Date => DataType::Date32,
             Self::Timestamp => match actual {

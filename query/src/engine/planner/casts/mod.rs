@@ -11,6 +11,7 @@
 mod json;
 mod nested;
 mod numbers;
+mod sketches;
 mod temporal;
 mod text;
 
@@ -30,7 +31,7 @@ use super::arithmetic::as_decimal;
 use super::attempt::attempt;
 use super::function::{Kernel, by_arrays, call, failure, unexpected, value_type};
 use crate::presto::temporal::{digits_of, parse_timestamp};
-use crate::presto::type_parser::{TextLength, is_json, is_uuid, text_length};
+use crate::presto::type_parser::{TextLength, is_json, is_uuid, sketch, text_length};
 use crate::presto::types::field_type_name;
 
 /// What a value that has no place in the type becomes.
@@ -87,7 +88,8 @@ fn is_arrows(from: &DataType, to: &DataType) -> bool {
         |data_type: &DataType| matches!(data_type, T::Int8 | T::Int16 | T::Int32 | T::Int64);
     match (from, to) {
         (T::Null, _) => true,
-        (from, to) if from == to => !from.is_nested() && *from != T::Utf8,
+        // Arrow's cast of bytes would leave the name of a sketch's type on them.
+        (from, to) if from == to => !from.is_nested() && !matches!(from, T::Utf8 | T::Binary),
         (from, to) if is_integer(from) && is_integer(to) => {
             from.primitive_width() < to.primitive_width()
         }
@@ -228,6 +230,7 @@ enum Class {
     Interval(IntervalUnit),
     Json,
     Uuid,
+    Sketch(&'static str),
     List,
     Map,
     Row,
@@ -241,7 +244,9 @@ fn class(field: &Field) -> Class {
         T::Utf8 | T::LargeUtf8 | T::Utf8View if is_json(field) => Class::Json,
         T::Utf8 | T::LargeUtf8 | T::Utf8View => Class::Text,
         T::FixedSizeBinary(16) if is_uuid(field) => Class::Uuid,
-        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => Class::Binary,
+        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => {
+            sketch(field).map_or(Class::Binary, Class::Sketch)
+        }
         T::Date32 | T::Date64 => Class::Date,
         T::Time32(_) | T::Time64(_) => Class::Time,
         T::Timestamp(..) => Class::Timestamp,
@@ -276,7 +281,9 @@ pub(super) fn check(from: &Field, to: &Field) -> Result<()> {
         | (C::Interval(_), C::Text)
         | (C::Json, C::Json | C::Number | C::Text | C::List | C::Map | C::Row)
         | (C::Uuid, C::Uuid | C::Text | C::Binary)
-        | (C::Binary, C::Binary | C::Uuid) => true,
+        | (C::Binary, C::Binary | C::Uuid | C::Sketch(_))
+        | (C::Sketch(_), C::Binary) => true,
+        (C::Sketch(from), C::Sketch(to)) => from == to,
         (C::Interval(from), C::Interval(to)) => from == to,
         (C::List | C::Map | C::Row, C::Json) => true,
         (C::List, C::List) | (C::Map, C::Map) | (C::Row, C::Row) => {
@@ -358,6 +365,9 @@ pub(super) fn cast_array(array: &ArrayRef, from: &Field, to: &Field) -> Result<A
         (_, Class::Date | Class::Time | Class::Timestamp) => {
             temporal::to_moment(&array, to.data_type())
         }
+        (Class::Sketch(kind), Class::Binary) => sketches::to_bytes(&array, kind),
+        (Class::Binary, Class::Sketch(kind)) => sketches::from_bytes(array, kind),
+        (Class::Sketch(_), Class::Sketch(_)) => Ok(array),
         (_, Class::Binary | Class::Uuid) => text::to_binary(&array, to),
         (Class::Interval(_), Class::Interval(_)) => Ok(array),
         _ => Err(unexpected("cast")),
