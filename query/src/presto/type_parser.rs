@@ -5,7 +5,7 @@
 //! args  := numbers of a parametric type | types of ARRAY and MAP | [name] type of ROW
 //! ```
 //!
-//! What Arrow has no type for is in the field's metadata: `varchar(n)` and `char(n)`.
+//! What Arrow has no type for is in the field's metadata: `varchar(n)`, `char(n)` and sketches.
 
 use std::collections::HashMap;
 use std::iter::Peekable;
@@ -16,6 +16,7 @@ use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
 
 use super::error::TrinoFailure;
 use super::opaque::{BING_TILE, IP_ADDRESS, JSON, UUID};
+use super::types::field_type_name;
 use super::zoned_time;
 
 /// Metadata key under which a field keeps the Presto type that Arrow's type does not tell.
@@ -24,11 +25,8 @@ pub const PRESTO_TYPE: &str = "presto.type";
 const MAX_CHAR_LENGTH: usize = 65_536;
 
 /// Types that Trino has and we do not.
-const REFUSED: [&str; 10] = [
-    "hyperloglog",
+const REFUSED: [&str; 7] = [
     "p4hyperloglog",
-    "qdigest",
-    "tdigest",
     "setdigest",
     "geometry",
     "sphericalgeography",
@@ -36,6 +34,22 @@ const REFUSED: [&str; 10] = [
     "color",
     "function",
 ];
+
+/// Types of sketches; their values are bytes.
+const SKETCHES: [&str; 5] = [
+    "HyperLogLog",
+    "tdigest",
+    "qdigest(bigint)",
+    "qdigest(double)",
+    "qdigest(real)",
+];
+
+/// Returns which sketches the field holds, if it does.
+#[must_use]
+pub fn sketch(field: &Field) -> Option<&'static str> {
+    let name = field.metadata().get(PRESTO_TYPE)?;
+    SKETCHES.into_iter().find(|known| known == name)
+}
 
 /// Returns whether the field holds JSON text.
 #[must_use]
@@ -216,6 +230,14 @@ impl TypeParser<'_> {
             "uuid" => plain(UUID),
             "ipaddress" => plain(IP_ADDRESS),
             "bingtile" => plain(BING_TILE),
+            "hyperloglog" => sketch_field(name, "HyperLogLog"),
+            "tdigest" => sketch_field(name, "tdigest"),
+            "qdigest" => {
+                self.open()?;
+                let of = field_type_name(&self.one_type("value")?);
+                self.close()?;
+                sketch_field(name, &format!("qdigest({of})"))
+            }
             "unknown" => plain(DataType::Null),
             "array" => {
                 self.open()?;
@@ -407,6 +429,13 @@ impl TypeParser<'_> {
     }
 }
 
+fn sketch_field(name: &str, shown: &str) -> Result<Field, TrinoFailure> {
+    if !SKETCHES.contains(&shown) {
+        return Err(TrinoFailure::new("NOT_SUPPORTED", format!("type {shown}")));
+    }
+    Ok(with(name, DataType::Binary, PRESTO_TYPE, shown))
+}
+
 /// Returns whether the two words belong to one type's name.
 fn is_one_type(first: &str, second: &str) -> bool {
     matches!(
@@ -461,7 +490,6 @@ pub fn time_type(unit: TimeUnit) -> DataType {
 
 #[cfg(test)]
 mod tests {
-    use super::super::types::field_type_name;
     use super::*;
 
     #[test]
@@ -479,6 +507,9 @@ mod tests {
             ("time(0)", "time(0)"),
             ("json", "json"),
             ("uuid", "uuid"),
+            ("TDigest", "tdigest"),
+            ("hyperloglog", "HyperLogLog"),
+            ("array(qdigest(double))", "array(qdigest(double))"),
             ("interval day to second", "interval day to second"),
             ("interval year to month", "interval year to month"),
             ("ARRAY<ARRAY<INT>>", "array(array(integer))"),
@@ -507,7 +538,9 @@ mod tests {
             ("foo", "TYPE_NOT_FOUND"),
             ("timestamp(13)", "TYPE_NOT_FOUND"),
             ("timestamp(12)", "NOT_SUPPORTED"),
-            ("hyperloglog", "NOT_SUPPORTED"),
+            ("p4hyperloglog", "NOT_SUPPORTED"),
+            ("qdigest(varchar)", "NOT_SUPPORTED"),
+            ("qdigest", "TYPE_NOT_FOUND"),
             ("decimal(39,0)", "INVALID_FUNCTION_ARGUMENT"),
             ("decimal(5,6)", "INVALID_FUNCTION_ARGUMENT"),
             ("array(", "TYPE_NOT_FOUND"),

@@ -71,6 +71,14 @@ pub(super) fn type_of(field: &Field, style: TypeStyle) -> (String, Value) {
     match Special::of(field) {
         Some(Special::Varchar(length)) => sized("varchar", length),
         Some(Special::Char(length)) => sized("char", length),
+        Some(Special::Sketch(name)) => match name.strip_suffix(')').and_then(|n| n.split_once('('))
+        {
+            Some((raw, of)) => {
+                let inner = style.nested(style.document(of, Vec::new()));
+                (name.to_owned(), style.document(raw, vec![inner]))
+            }
+            None => (name.to_owned(), style.document(name, Vec::new())),
+        },
         None => data_type_of(field.data_type(), style),
     }
 }

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::{DataType, Field};
 
-use crate::presto::type_parser::PRESTO_TYPE;
+use crate::presto::type_parser::{PRESTO_TYPE, sketch};
 
 /// A type that the Arrow type alone does not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,11 +11,16 @@ pub(super) enum Special {
     Varchar(i64),
     /// `char(n)`; values are padded.
     Char(i64),
+    /// A sketch; clients get its bytes.
+    Sketch(&'static str),
 }
 
 impl Special {
     /// Returns what the metadata says, if it fits the Arrow type.
     pub(super) fn of(field: &Field) -> Option<Self> {
+        if let Some(name) = sketch(field) {
+            return Some(Self::Sketch(name));
+        }
         let metadata = field.metadata();
         let found = Self::parse(metadata.get(PRESTO_TYPE)?)?;
         Self::is_of(field.data_type()).then_some(found)

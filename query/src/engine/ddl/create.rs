@@ -376,9 +376,9 @@ async fn fill(
             )
             .into());
         }
-        if let Some(own) = unstorable(field.data_type()) {
+        if let Some(own) = unstorable(field) {
             return Err(Error::NotSupported {
-                what: format!("column type `{own}`"),
+                what: format!("column type {own}"),
             });
         }
         fields.push(Field::new(name, storable(field.data_type()), true));

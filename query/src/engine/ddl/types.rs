@@ -124,7 +124,8 @@ fn at_depth(reader: &mut Reader, depth: usize) -> Result<DataType> {
             close_with(reader, &close)?;
             DataType::Struct(fields.into())
         }
-        "time" | "json" | "uuid" | "ipaddress" | "interval" | "geometry" | "hyperloglog" => {
+        "time" | "json" | "uuid" | "ipaddress" | "interval" | "geometry" | "hyperloglog"
+        | "tdigest" | "qdigest" => {
             return Err(unsupported());
         }
         _ => {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Float64Type, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Float64Type, SchemaRef, TimeUnit};
 
 use crate::presto::error::TrinoFailure;
 use crate::presto::opaque::opaque_name;
+use crate::presto::type_parser::sketch;
 use crate::presto::types::type_name;
 use crate::presto::zoned_time::is_zoned_time;
 use crate::{Error, Result};
@@ -175,15 +176,17 @@ fn failure(error: &arrow::error::ArrowError, to: &DataType) -> Error {
     .into()
 }
 
-/// Returns the name of what is or is within the type, and no Delta table has.
-pub(in crate::engine) fn unstorable(data_type: &DataType) -> Option<String> {
-    match data_type {
-        DataType::List(item) => unstorable(item.data_type()),
-        DataType::Map(entries, _) => unstorable(entries.data_type()),
-        DataType::Struct(fields) => fields
-            .iter()
-            .find_map(|field| unstorable(field.data_type())),
-        own => (is_zoned_time(own) || opaque_name(own).is_some()).then(|| type_name(own)),
+/// Returns the type within that no Delta table has, for a message.
+pub(in crate::engine) fn unstorable(field: &Field) -> Option<String> {
+    if let Some(kind) = sketch(field) {
+        return Some(format!("`{kind}`: store CAST(… AS varbinary)"));
+    }
+    match field.data_type() {
+        DataType::List(item) => unstorable(item),
+        DataType::Map(entries, _) => unstorable(entries),
+        DataType::Struct(fields) => fields.iter().find_map(|field| unstorable(field)),
+        own => (is_zoned_time(own) || opaque_name(own).is_some())
+            .then(|| format!("`{}`", type_name(own))),
     }
 }
 

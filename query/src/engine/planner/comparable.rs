@@ -1,9 +1,15 @@
 //! Which types go together: what can be compared, and what can be stored in one column.
 
 use arrow::datatypes::{DataType, Field, IntervalUnit};
+use datafusion::common::DFSchema;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::expr::Sort;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 
-use super::function::{is_text, value_type};
+use super::function::{failure, is_text, value_type};
 use crate::presto::opaque::{BING_TILE, IP_ADDRESS, JSON, UUID};
+use crate::presto::type_parser::sketch;
+use crate::presto::types::field_type_name;
 use crate::presto::zoned_time::is_zoned_time;
 
 /// What a type's values can be compared with and stored beside: others of its kind.
@@ -60,8 +66,11 @@ impl Kind {
 /// Returns whether the two types have a common one.
 pub(super) fn have_common_type(left: &Field, right: &Field) -> bool {
     use DataType as T;
+    let are_alike = sketch(left) == sketch(right);
     let (left, right) = (value_type(left.data_type()), value_type(right.data_type()));
     match (left, right) {
+        (T::Null, _) | (_, T::Null) => true,
+        _ if !are_alike => false,
         (
             T::List(left) | T::LargeList(left) | T::FixedSizeList(left, _),
             T::List(right) | T::LargeList(right) | T::FixedSizeList(right, _),
@@ -81,6 +90,9 @@ pub(super) fn have_common_type(left: &Field, right: &Field) -> bool {
 /// Returns whether values of the two types can be compared: moments also with text, which Trino refuses.
 pub(super) fn are_comparable(left: &Field, right: &Field) -> bool {
     let kind = |field: &Field| Kind::of(value_type(field.data_type()));
+    if !is_comparable(left) || !is_comparable(right) {
+        return false;
+    }
     have_common_type(left, right)
         || matches!(
             (kind(left), kind(right)),
@@ -91,15 +103,91 @@ pub(super) fn are_comparable(left: &Field, right: &Field) -> bool {
         )
 }
 
-/// Returns whether the values of a type have an order.
-pub(super) fn is_orderable(data_type: &DataType) -> bool {
+/// Returns whether a value is or holds one of such a type.
+fn holds(field: &Field, is_such: fn(&Field) -> bool) -> bool {
     use DataType as T;
-    match value_type(data_type) {
-        T::Map(..) => false,
-        T::List(item) | T::LargeList(item) | T::FixedSizeList(item, _) => {
-            is_orderable(item.data_type())
+    is_such(field)
+        || match value_type(field.data_type()) {
+            T::List(item) | T::LargeList(item) | T::FixedSizeList(item, _) => holds(item, is_such),
+            T::Map(entries, _) => holds(entries, is_such),
+            T::Struct(fields) => fields.iter().any(|field| holds(field, is_such)),
+            _ => false,
         }
-        T::Struct(fields) => fields.iter().all(|field| is_orderable(field.data_type())),
-        plain => *plain != JSON && *plain != BING_TILE,
+}
+
+/// Returns whether it can be said of two values if they are equal: of sketches nobody knows.
+fn is_comparable(field: &Field) -> bool {
+    !holds(field, |field| sketch(field).is_some())
+}
+
+/// Returns whether the values of a type have an order.
+pub(super) fn is_orderable(field: &Field) -> bool {
+    is_comparable(field)
+        && !holds(field, |field| {
+            let data_type = field.data_type();
+            matches!(data_type, DataType::Map(..)) || *data_type == JSON || *data_type == BING_TILE
+        })
+}
+
+/// Refuses to group and to sort by what cannot be compared.
+pub(super) fn check_order(plan: &LogicalPlan, schema: &DFSchema) -> Result<()> {
+    match plan {
+        LogicalPlan::Aggregate(aggregate) => {
+            let unknown = aggregate.group_expr.iter().find_map(|expr| {
+                let (_, field) = expr.to_field(schema).ok()?;
+                (!is_comparable(&field)).then(|| field_type_name(&field))
+            });
+            match unknown {
+                Some(name) => Err(mismatch(format!(
+                    "{name} is not comparable, and therefore cannot be used in GROUP BY"
+                ))),
+                None => Ok(()),
+            }
+        }
+        LogicalPlan::Sort(sort) => check_sorts(&sort.expr, "ORDER BY", schema),
+        LogicalPlan::Distinct(distinct) => {
+            let mut fields = distinct.input().schema().fields().iter();
+            match fields.find(|field| !is_comparable(field)) {
+                Some(field) => Err(not_distinct(field)),
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
     }
+}
+
+/// Refuses to sort by what has no order.
+pub(super) fn check_sorts(sorts: &[Sort], place: &str, schema: &DFSchema) -> Result<()> {
+    for sort in sorts {
+        let (_, field) = sort.expr.to_field(schema)?;
+        if !is_orderable(&field) {
+            let name = field_type_name(&field);
+            return Err(mismatch(format!(
+                "Type {name} is not orderable, and therefore cannot be used in {place}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses `f(DISTINCT x)` where values cannot be compared.
+pub(super) fn check_distinct(arguments: &[Expr], schema: &DFSchema) -> Result<()> {
+    for argument in arguments {
+        let (_, field) = argument.to_field(schema)?;
+        if !is_comparable(&field) {
+            return Err(not_distinct(&field));
+        }
+    }
+    Ok(())
+}
+
+fn not_distinct(field: &Field) -> DataFusionError {
+    mismatch(format!(
+        "DISTINCT can only be applied to comparable types (actual: {})",
+        field_type_name(field)
+    ))
+}
+
+fn mismatch(message: String) -> DataFusionError {
+    failure("TYPE_MISMATCH", message)
 }

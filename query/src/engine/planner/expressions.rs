@@ -150,7 +150,7 @@ fn compared(raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBi
         return Ok(PlannerResult::Original(raw));
     };
     let is_equality = matches!(raw.op, BinaryOperator::Eq | BinaryOperator::NotEq);
-    let has_order = is_orderable(left.data_type()) && is_orderable(right.data_type());
+    let has_order = is_orderable(&left) && is_orderable(&right);
     if !are_comparable(&left, &right) || !(is_equality || has_order) {
         let (left, right) = (shown(&raw.left, &left), shown(&raw.right, &right));
         let sign = if raw.op == BinaryOperator::NotEq {

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt::Debug;
-use std::hash::Hash;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -23,6 +23,16 @@ use crate::presto::error::TrinoFailure;
 pub(super) trait Kernel: Debug + Eq + Hash + Send + Sync + Any {
     /// How plans show it.
     fn name(&self) -> &'static str;
+
+    /// Returns the name of a column of this call: calls that differ have names that do.
+    fn column_name(&self, arguments: &str) -> String {
+        if size_of_val(self) == 0 {
+            return format!("{}({arguments})", self.name());
+        }
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        format!("{}#{:x}({arguments})", self.name(), hasher.finish())
+    }
 
     /// Whether equal arguments give equal results in all queries.
     fn volatility(&self) -> Volatility {
@@ -55,6 +65,14 @@ struct KernelFunction<K> {
 impl<K: Kernel> ScalarUDFImpl for KernelFunction<K> {
     fn name(&self) -> &str {
         self.kernel.name()
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        let arguments: Vec<String> = args
+            .iter()
+            .map(|arg| arg.schema_name().to_string())
+            .collect();
+        Ok(self.kernel.column_name(&arguments.join(",")))
     }
 
     fn signature(&self) -> &Signature {

@@ -10,7 +10,6 @@ use datafusion::common::{DFSchema, ExprSchema, ScalarValue};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::functions::math::expr_fn::isnan;
-use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
 use datafusion::logical_expr::utils::{disjunction, merge_schema};
 use datafusion::logical_expr::{
@@ -20,7 +19,9 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 
 use super::attempted::{is_marked, lift};
-use super::comparable::{are_comparable, have_common_type, is_orderable};
+use super::comparable::{
+    are_comparable, check_distinct, check_order, check_sorts, have_common_type, is_orderable,
+};
 use super::expressions::shown;
 use super::function::{failure, is_text};
 use super::nested;
@@ -38,9 +39,7 @@ impl AnalyzerRule for CommonTypes {
                 check_union(&union.inputs)?;
                 return widened_union(union);
             }
-            if let LogicalPlan::Sort(sort) = &plan {
-                check_order(&sort.expr, "ORDER BY", &schema)?;
-            }
+            check_order(&plan, &schema)?;
             let names = NamePreserver::new(&plan);
             let plan = plan.map_expressions(|expr| {
                 let name = names.save(&expr);
@@ -89,25 +88,10 @@ fn check_union(inputs: &[Arc<LogicalPlan>]) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to sort by what has no order.
-fn check_order(sorts: &[Sort], place: &str, schema: &DFSchema) -> Result<()> {
-    for sort in sorts {
-        let (_, field) = sort.expr.to_field(schema)?;
-        if !is_orderable(field.data_type()) {
-            let name = field_type_name(&field);
-            return Err(failure(
-                "TYPE_MISMATCH",
-                format!("Type {name} is not orderable, and therefore cannot be used in {place}"),
-            ));
-        }
-    }
-    Ok(())
-}
-
 fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
     match expr {
         Expr::WindowFunction(window) => {
-            check_order(&window.params.order_by, "window function ORDER BY", schema)
+            check_sorts(&window.params.order_by, "window function ORDER BY", schema)
         }
         Expr::AggregateFunction(call)
             if matches!(call.func.name(), "min" | "max" | "min_by" | "max_by") =>
@@ -117,7 +101,7 @@ fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
                 return Ok(());
             };
             let (_, field) = argument.to_field(schema)?;
-            if is_orderable(field.data_type()) {
+            if is_orderable(&field) {
                 return Ok(());
             }
             Err(failure(
@@ -162,6 +146,9 @@ fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
                 },
                 _ => Ok(()),
             }
+        }
+        Expr::AggregateFunction(function) if function.params.distinct => {
+            check_distinct(&function.params.args, schema)
         }
         Expr::InList(list) => {
             let all: Vec<&Expr> = std::iter::once(list.expr.as_ref())

@@ -36,21 +36,34 @@ pub(super) enum Kind {
     Geometry,
     SphericalGeography,
     BingTile,
+    HyperLogLog,
+    TDigest,
+    QDigestOfBigint,
+    QDigestOfDouble,
+    QDigestOfReal,
     Array,
     Map,
     Row,
 }
 
 /// Kinds that Arrow knows nothing like, by the type's name in the field's metadata.
-const NAMED: [(Kind, &str); 2] = [
+const NAMED: [(Kind, &str); 7] = [
     (Kind::Geometry, "Geometry"),
     (Kind::SphericalGeography, "SphericalGeography"),
+    (Kind::HyperLogLog, "HyperLogLog"),
+    (Kind::TDigest, "tdigest"),
+    (Kind::QDigestOfBigint, "qdigest(bigint)"),
+    (Kind::QDigestOfDouble, "qdigest(double)"),
+    (Kind::QDigestOfReal, "qdigest(real)"),
 ];
 
 impl Kind {
     /// Returns the kind that a catalogue writes so; `None` is a type that the engine has not.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
+        if let Some((kind, _)) = NAMED.iter().find(|(_, own)| text.eq_ignore_ascii_case(own)) {
+            return Some(*kind);
+        }
         let (base, zone) = match text.strip_suffix(" with time zone") {
             Some(base) => (base, true),
             None => (text, false),
@@ -77,8 +90,6 @@ impl Kind {
             ("json", _) => Self::Json,
             ("uuid", _) => Self::Uuid,
             ("ipaddress", _) => Self::IpAddress,
-            ("geometry", _) => Self::Geometry,
-            ("sphericalgeography", _) => Self::SphericalGeography,
             ("bingtile", _) => Self::BingTile,
             ("array", _) => Self::Array,
             ("map", _) => Self::Map,
@@ -189,7 +200,12 @@ impl Kind {
             Self::Varchar | Self::Json | Self::Geometry | Self::SphericalGeography => {
                 DataType::Utf8
             }
-            Self::Varbinary => DataType::Binary,
+            Self::Varbinary
+            | Self::HyperLogLog
+            | Self::TDigest
+            | Self::QDigestOfBigint
+            | Self::QDigestOfDouble
+            | Self::QDigestOfReal => DataType::Binary,
             Self::Uuid => UUID,
             Self::IpAddress => IP_ADDRESS,
             Self::BingTile => BING_TILE,

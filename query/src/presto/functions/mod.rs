@@ -11,6 +11,7 @@ mod binary;
 mod call;
 mod catalogue;
 mod dates;
+mod digests;
 mod format;
 mod general;
 mod geo;
@@ -37,6 +38,7 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUD
 
 pub(crate) use self::aggregates::AggregatePlanner;
 pub(crate) use self::arrays::ArrayPlanner;
+pub(crate) use self::digests::{check_tdigest, rewritten_tdigest};
 pub(crate) use self::json::{quote as quote_json, sql_path};
 pub(crate) use self::maps::MAP;
 pub use self::shared::{Description, Kind};
@@ -136,6 +138,7 @@ fn scalars() -> impl Iterator<Item = scalar::Entry> {
     let rooms = [
         binary::ENTRIES,
         dates::ENTRIES,
+        digests::ENTRIES,
         format::ENTRIES,
         general::ENTRIES,
         geo::ENTRIES,

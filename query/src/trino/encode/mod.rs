@@ -96,8 +96,8 @@ impl RowEncoder {
         let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
         let special = field.and_then(Special::of);
         let write = match special {
+            None | Some(Special::Sketch(_)) => self.writer(array)?,
             Some(special) => text::special(array, special)?,
-            None => self.writer(array)?,
         };
         Ok(Column { nulls, write })
     }

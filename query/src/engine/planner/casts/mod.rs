@@ -12,6 +12,7 @@ mod json;
 mod nested;
 mod numbers;
 mod opaque;
+mod sketches;
 mod temporal;
 mod text;
 
@@ -32,7 +33,7 @@ use super::attempt::attempt;
 use super::function::{Kernel, by_arrays, call, failure, unexpected, value_type};
 use crate::presto::opaque::{BING_TILE, IP_ADDRESS, JSON, UUID};
 use crate::presto::temporal::{digits_of, parse_timestamp};
-use crate::presto::type_parser::{TextLength, is_json, text_length};
+use crate::presto::type_parser::{TextLength, is_json, sketch, text_length};
 use crate::presto::types::field_type_name;
 use crate::presto::zoned_time::{
     is_zoned_time, of_offset, of_zone, parse_zoned_time, unit_and_offset,
@@ -108,7 +109,8 @@ fn is_arrows(from: &DataType, to: &DataType) -> bool {
         |data_type: &DataType| matches!(data_type, T::Int8 | T::Int16 | T::Int32 | T::Int64);
     match (from, to) {
         (T::Null, _) => true,
-        (from, to) if from == to => !from.is_nested() && *from != T::Utf8,
+        // Arrow's cast of bytes would leave the name of a sketch's type on them.
+        (from, to) if from == to => !from.is_nested() && !matches!(from, T::Utf8 | T::Binary),
         (from, to) if is_integer(from) && is_integer(to) => {
             from.primitive_width() < to.primitive_width()
         }
@@ -172,6 +174,14 @@ impl Kernel for CastTo {
             Failing::IsAnError => "cast",
             Failing::IsNull => "try_cast",
         }
+    }
+
+    fn column_name(&self, argument: &str) -> String {
+        format!(
+            "{}({argument} AS {})",
+            self.name(),
+            field_type_name(&self.to)
+        )
     }
 
     fn returns(&self, args: &ReturnFieldArgs<'_>) -> Result<Field> {
@@ -244,6 +254,7 @@ enum Class {
     Uuid,
     IpAddress,
     BingTile,
+    Sketch(&'static str),
     List,
     Map,
     Row,
@@ -259,7 +270,9 @@ fn class(field: &Field) -> Class {
         opaque if *opaque == UUID => Class::Uuid,
         opaque if *opaque == IP_ADDRESS => Class::IpAddress,
         opaque if *opaque == BING_TILE => Class::BingTile,
-        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => Class::Binary,
+        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => {
+            sketch(field).map_or(Class::Binary, Class::Sketch)
+        }
         T::Date32 | T::Date64 => Class::Date,
         T::Time32(_) | T::Time64(_) => Class::Time,
         zoned if is_zoned_time(zoned) => Class::ZonedTime,
@@ -306,7 +319,9 @@ pub(super) fn check(from: &Field, to: &Field) -> Result<()> {
         | (C::Uuid, C::Uuid | C::Text | C::Binary)
         | (C::IpAddress, C::IpAddress | C::Text | C::Binary)
         | (C::BingTile, C::BingTile)
-        | (C::Binary, C::Binary | C::Uuid | C::IpAddress) => true,
+        | (C::Binary, C::Binary | C::Uuid | C::IpAddress | C::Sketch(_))
+        | (C::Sketch(_), C::Binary) => true,
+        (C::Sketch(from), C::Sketch(to)) => from == to,
         (C::Interval(from), C::Interval(to)) => from == to,
         (C::List | C::Map | C::Row, C::Json) => true,
         (C::List, C::List) | (C::Map, C::Map) | (C::Row, C::Row) => {
@@ -389,6 +404,9 @@ pub(super) fn cast_array(array: &ArrayRef, from: &Field, to: &Field) -> Result<A
         (_, Class::Date | Class::Time | Class::ZonedTime | Class::Timestamp) => {
             temporal::to_moment(&array, to.data_type())
         }
+        (Class::Sketch(kind), Class::Binary) => sketches::to_bytes(&array, kind),
+        (Class::Binary, Class::Sketch(kind)) => sketches::from_bytes(array, kind),
+        (Class::Sketch(_), Class::Sketch(_)) => Ok(array),
         (_, Class::Binary) => opaque::to_binary(&array),
         (_, Class::Uuid) => opaque::to_uuid(&array),
         (_, Class::IpAddress) => opaque::to_ip_address(&array),

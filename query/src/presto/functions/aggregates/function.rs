@@ -12,11 +12,12 @@ use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
 use datafusion::logical_expr::{
     Accumulator, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
-    Volatility,
+    Volatility, udaf_default_return_field,
 };
 
 use super::distinct::{Distinct, distinct_state};
 use super::sliding::Recompute;
+use crate::presto::functions::kinds::Kind;
 use crate::presto::functions::shared::internal;
 
 /// What an accumulator is built for.
@@ -32,6 +33,8 @@ pub(super) struct Inputs {
     pub(super) orders: Vec<SortOptions>,
     /// The type of the result.
     pub(super) returns: DataType,
+    /// The same, if Arrow's type does not tell.
+    pub(super) kind: Kind,
 }
 
 impl Inputs {
@@ -59,6 +62,8 @@ pub(super) struct Aggregate {
     pub(super) name: &'static str,
     pub(super) coerce: fn(&[DataType]) -> Result<Vec<DataType>>,
     pub(super) returns: fn(&[DataType]) -> Result<DataType>,
+    /// What the result is where Arrow's type does not tell.
+    pub(super) kind: fn(&[FieldRef]) -> Result<Option<Kind>>,
     /// The types of the columns between a partial and a final aggregation.
     pub(super) state: fn(&Inputs) -> Vec<DataType>,
     pub(super) accumulator: Build,
@@ -84,6 +89,7 @@ impl Aggregate {
             name,
             coerce,
             returns,
+            kind: |_| Ok(None),
             state: |inputs| vec![inputs.returns.clone()],
             accumulator,
             groups: |_| None,
@@ -114,6 +120,7 @@ impl Aggregate {
             arguments,
             orders,
             returns: args.return_field.data_type().clone(),
+            kind: Kind::of(&args.return_field),
         })
     }
 }
@@ -148,6 +155,15 @@ impl AggregateUDFImpl for Aggregate {
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         (self.returns)(&(self.coerce)(arguments)?)
+    }
+
+    fn return_field(&self, arguments: &[FieldRef]) -> Result<FieldRef> {
+        let field = udaf_default_return_field(self, arguments)?;
+        let data_type = field.data_type().clone();
+        Ok(match (self.kind)(arguments)? {
+            Some(kind) => Arc::new(kind.result_field(self.name, data_type)),
+            None => field,
+        })
     }
 
     fn is_nullable(&self) -> bool {
@@ -207,6 +223,7 @@ impl AggregateUDFImpl for Aggregate {
             arguments,
             orders: Vec::new(),
             returns: args.return_field.data_type().clone(),
+            kind: Kind::of(&args.return_field),
         };
         let states = if args.is_distinct {
             vec![distinct_state(&inputs)]

@@ -4,6 +4,7 @@ mod avg;
 mod checksum;
 mod collect;
 mod counts;
+mod digests;
 mod distinct;
 mod extremes;
 mod function;
@@ -22,7 +23,7 @@ mod tests;
 mod text;
 
 pub(crate) use self::planner::AggregatePlanner;
-pub(super) use self::sketches::sketch_cardinality;
+pub(super) use self::sketches::{empty_sketch, sketch_cardinality};
 
 use datafusion::functions_aggregate::any_value::any_value_udaf;
 use datafusion::functions_aggregate::bool_and_or::bool_and_udaf;
@@ -48,6 +49,7 @@ pub(super) fn aggregates() -> Vec<AggregateUDF> {
         extremes::definitions(),
         moments::definitions(),
         sketches::definitions(),
+        digests::definitions(),
     ]
     .into_iter()
     .flatten()
@@ -66,7 +68,7 @@ pub(super) fn aggregates() -> Vec<AggregateUDF> {
 }
 
 /// What `SHOW FUNCTIONS` says of them.
-pub(super) const DESCRIPTIONS: [Description; 94] = [
+pub(super) const DESCRIPTIONS: [Description; 107] = [
     aggregate(
         "any_value",
         "t",
@@ -147,7 +149,7 @@ pub(super) const DESCRIPTIONS: [Description; 94] = [
         "real, double, double, double",
         "",
     ),
-    aggregate("approx_set", "HyperLogLog", "t", ""),
+    aggregate("approx_set", "hyperloglog", "t", ""),
     aggregate(
         "arbitrary",
         "t",
@@ -283,7 +285,14 @@ pub(super) const DESCRIPTIONS: [Description; 94] = [
         "V, K, bigint",
         "Returns the values of the first argument associated with the maximum values of the second argument",
     ),
-    aggregate("merge", "HyperLogLog", "HyperLogLog", ""),
+    aggregate("merge", "hyperloglog", "hyperloglog", ""),
+    aggregate(
+        "merge",
+        "qdigest(v)",
+        "qdigest(v)",
+        "Merges the input quantile digests into a single quantile digest",
+    ),
+    aggregate("merge", "tdigest", "tdigest", ""),
     aggregate(
         "min",
         "array(E)",
@@ -327,6 +336,60 @@ pub(super) const DESCRIPTIONS: [Description; 94] = [
         "map(real,real)",
         "bigint, real, double",
         "",
+    ),
+    aggregate(
+        "qdigest_agg",
+        "qdigest(bigint)",
+        "bigint",
+        "Returns a qdigest from the set of bigints",
+    ),
+    aggregate(
+        "qdigest_agg",
+        "qdigest(bigint)",
+        "bigint, bigint",
+        "Returns a qdigest from the set of bigints",
+    ),
+    aggregate(
+        "qdigest_agg",
+        "qdigest(bigint)",
+        "bigint, bigint, double",
+        "Returns a qdigest from the set of bigints",
+    ),
+    aggregate(
+        "qdigest_agg",
+        "qdigest(double)",
+        "double",
+        "Returns a qdigest from the set of doubles",
+    ),
+    aggregate(
+        "qdigest_agg",
+        "qdigest(double)",
+        "double, bigint",
+        "Returns a qdigest from the set of doubles",
+    ),
+    aggregate(
+        "qdigest_agg",
+        "qdigest(double)",
+        "double, bigint, double",
+        "Returns a qdigest from the set of doubles",
+    ),
+    aggregate(
+        "qdigest_agg",
+        "qdigest(real)",
+        "real",
+        "Returns a qdigest from the set of reals",
+    ),
+    aggregate(
+        "qdigest_agg",
+        "qdigest(real)",
+        "real, bigint",
+        "Returns a qdigest from the set of reals",
+    ),
+    aggregate(
+        "qdigest_agg",
+        "qdigest(real)",
+        "real, bigint, double",
+        "Returns a qdigest from the set of reals",
     ),
     aggregate(
         "reduce_agg",
@@ -412,6 +475,8 @@ pub(super) const DESCRIPTIONS: [Description; 94] = [
         "",
     ),
     aggregate("sum", "real", "real", ""),
+    aggregate("tdigest_agg", "tdigest", "double", ""),
+    aggregate("tdigest_agg", "tdigest", "double, double", ""),
     aggregate(
         "var_pop",
         "double",

@@ -1,34 +1,32 @@
-//! `approx_percentile`: exact for thousands of values, then within a small part of a percent.
+//! `approx_percentile`: of a t-digest, or of a q-digest if an accuracy is given.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Float64Array, Int64Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::logical_expr::Accumulator;
 
-use super::distinct::{columns_of_rows, row_type, rows_as_scalar};
+use super::digests::{Digest, absorb, checked_weight, each};
 use super::function::{Aggregate, Inputs};
 use super::sum::primitives;
+use crate::presto::functions::digests::{QuantileDigest, TDigest, from_sortable, to_sortable};
 use crate::presto::functions::shared::{Lists, internal, invalid, list_of, normal, unexpected};
 use crate::presto::numbers::java_double;
 
 pub(super) fn definition() -> Aggregate {
     Aggregate {
-        state: |_| {
-            vec![
-                list_of(row_type(&STATE)),
-                list_of(row_type(&[DataType::Float64])),
-            ]
-        },
+        state: |_| vec![DataType::Binary, list_of(DataType::Float64)],
         ..Aggregate::new("approx_percentile", coerce, returns, |inputs| {
-            Ok(Box::new(Percentiles::new(inputs)))
+            Ok(match inputs.arguments {
+                4 => Box::new(Percentiles::new(inputs, add_to_qdigest, of_qdigest)),
+                _ => Box::new(Percentiles::new(inputs, add_to_tdigest, of_tdigest)),
+            })
         })
     }
 }
-
-/// Mean and weight.
-const STATE: [DataType; 2] = [DataType::Float64, DataType::Float64];
 
 fn coerce(types: &[DataType]) -> Result<Vec<DataType>> {
     let wrong = || unexpected("approx_percentile", types);
@@ -77,209 +75,228 @@ fn returns(types: &[DataType]) -> Result<DataType> {
     })
 }
 
-/// Values that are kept before they are put together.
-const MAX_EXACT: usize = 10_000;
-/// Groups of values that are left then.
-const CENTROIDS: f64 = 2_000.0;
+/// Adds the values of the rows where no argument is NULL.
+type Add<D> = fn(&mut Option<D>, &[ArrayRef], &[usize]) -> Result<()>;
+/// Returns the values at percentiles, of a type.
+type Answer<D> = fn(&mut D, &[f64], &DataType) -> Result<ArrayRef>;
 
-/// A group of values: its mean and weight.
-type Centroid = (f64, f64);
-
-/// Values, sorted when asked for, and the percentiles wanted.
+/// The digest of one group, and the percentiles wanted.
 #[derive(Debug)]
-struct Percentiles {
+struct Percentiles<D: Digest> {
     returns: DataType,
-    arguments: usize,
-    values: Vec<Centroid>,
-    /// None until the first row says them.
-    wanted: Option<Vec<f64>>,
-    limit: usize,
+    value_type: DataType,
+    /// Where the percentile is among the arguments.
+    place: usize,
+    digest: Option<D>,
+    wanted: Vec<f64>,
+    add: Add<D>,
+    answer: Answer<D>,
 }
 
-impl Percentiles {
-    fn new(inputs: &Inputs) -> Self {
+impl<D: Digest> Percentiles<D> {
+    fn new(inputs: &Inputs, add: Add<D>, answer: Answer<D>) -> Self {
         Self {
             returns: inputs.returns.clone(),
-            arguments: inputs.arguments,
-            values: Vec::new(),
-            wanted: None,
-            limit: MAX_EXACT,
+            value_type: inputs.argument(0),
+            place: place(inputs.arguments),
+            digest: None,
+            wanted: Vec::new(),
+            add,
+            answer,
         }
     }
 
-    fn want(&mut self, percentiles: &ArrayRef, row: usize) -> Result<()> {
-        let wanted: Vec<f64> = match percentiles.data_type() {
-            DataType::List(_) => {
-                let lists = Lists::new(percentiles)?;
-                let values = primitives::<Float64Type>(lists.values())?;
-                if lists.range(row).any(|index| values.is_null(index)) || lists.is_null(row) {
-                    return Err(invalid("Percentile cannot be null"));
-                }
-                lists.range(row).map(|index| values.value(index)).collect()
-            }
-            _ => {
-                let values = primitives::<Float64Type>(percentiles)?;
-                if values.is_null(row) {
-                    return Err(invalid("Percentile cannot be null"));
-                }
-                vec![values.value(row)]
-            }
+    fn is_of_many(&self) -> bool {
+        matches!(self.returns, DataType::List(_))
+    }
+
+    /// Takes the percentiles of the first row if they are many, else the one of the last row.
+    fn want(&mut self, percentiles: &ArrayRef, rows: &[usize]) -> Result<()> {
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+            return Ok(());
         };
-        if wanted.iter().any(|p| !(0.0..=1.0).contains(p)) {
-            return Err(invalid("Percentile must be between 0 and 1"));
+        if !self.is_of_many() {
+            let percentiles = primitives::<Float64Type>(percentiles)?;
+            self.wanted = vec![percentiles.value(*last)];
+            return Ok(());
         }
-        self.wanted = Some(wanted);
-        Ok(())
-    }
-
-    fn sort(&mut self) {
-        self.values.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    }
-
-    /// Puts neighbours together, fewer of them towards the ends.
-    fn compress(&mut self) {
-        if self.values.len() <= self.limit {
-            return;
+        if self.digest.is_some() {
+            return Ok(());
         }
-        self.sort();
-        let total: f64 = self.values.iter().map(|(_, weight)| weight).sum();
-        let mut groups: Vec<Centroid> = Vec::with_capacity(CENTROIDS as usize * 2);
-        let mut before = 0.0;
-        for (mean, weight) in self.values.drain(..) {
-            let middle = (before + weight / 2.0) / total;
-            let largest = 4.0 * total * middle * (1.0 - middle) / CENTROIDS;
-            match groups.last_mut() {
-                Some((known, sum)) if *sum + weight <= largest => {
-                    *known += (mean - *known) * weight / (*sum + weight);
-                    *sum += weight;
-                }
-                _ => groups.push((mean, weight)),
-            }
-            before += weight;
+        let lists = Lists::new(percentiles)?;
+        let values = primitives::<Float64Type>(lists.values())?;
+        let range = lists.range(*first);
+        if range.clone().any(|index| values.is_null(index)) {
+            return Err(invalid("Percentile cannot be null"));
         }
-        self.values = groups;
-        self.limit = MAX_EXACT.max(self.values.len() * 2);
-    }
-
-    fn quantile(&self, p: f64, total: f64) -> Option<f64> {
-        let rank = p * total;
-        let mut before = 0.0;
-        for (mean, weight) in &self.values {
-            before += weight;
-            if before > rank {
-                return Some(*mean);
-            }
-        }
-        self.values.last().map(|(mean, _)| *mean)
+        self.wanted = range.map(|index| values.value(index)).collect();
+        check_percentiles(&self.wanted)
     }
 }
 
-impl Accumulator for Percentiles {
-    fn update_batch(&mut self, arrays: &[ArrayRef]) -> Result<()> {
-        let (Some(values), Some(percentiles)) = (arrays.first(), arrays.get(place(self.arguments)))
+fn check_percentiles(wanted: &[f64]) -> Result<()> {
+    if wanted.iter().all(|p| (0.0..=1.0).contains(p)) {
+        return Ok(());
+    }
+    Err(invalid("Percentile must be between 0 and 1"))
+}
+
+impl<D: Digest> Accumulator for Percentiles<D> {
+    fn update_batch(&mut self, arguments: &[ArrayRef]) -> Result<()> {
+        let (Some(values), Some(percentiles)) = (arguments.first(), arguments.get(self.place))
         else {
             return Err(internal("approx_percentile takes a value and a percentile"));
         };
-        let weights = match arrays.get(1).filter(|_| self.arguments > 2) {
-            Some(weights) => Some(primitives::<Float64Type>(weights)?),
-            None => None,
-        };
-        let values = cast(values, &DataType::Float64)?;
-        let values = primitives::<Float64Type>(&values)?;
-        for row in 0..values.len() {
-            if values.is_null(row) || weights.is_some_and(|weights| weights.is_null(row)) {
-                continue;
-            }
-            if self.wanted.is_none() {
-                self.want(percentiles, row)?;
-            }
-            let weight = weights.map_or(1.0, |weights| weights.value(row));
-            if weight < 1.0 {
-                return Err(invalid(format!(
-                    "weight must be >= 1, was {}",
-                    java_double(weight)
-                )));
-            }
-            self.values.push((values.value(row), weight));
-        }
-        self.compress();
-        Ok(())
+        let is_whole = |row: &usize| arguments.iter().all(|column| column.is_valid(*row));
+        let rows: Vec<usize> = (0..values.len()).filter(is_whole).collect();
+        self.want(percentiles, &rows)?;
+        (self.add)(&mut self.digest, arguments, &rows)
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let [values, wanted] = states else {
+        let [digests, wanted] = states else {
             return Err(internal("the state of percentiles has two columns"));
         };
-        if let [means, weights] = columns_of_rows(values)?.as_slice() {
-            let (means, weights) = (
-                primitives::<Float64Type>(means)?,
-                primitives::<Float64Type>(weights)?,
-            );
-            let pairs = means
-                .values()
-                .iter()
-                .copied()
-                .zip(weights.values().iter().copied());
-            self.values.extend(pairs);
-        }
         let lists = Lists::new(wanted)?;
-        let rows = lists.values().as_struct();
-        if let (None, [percentiles]) = (&self.wanted, rows.columns()) {
-            let percentiles = primitives::<Float64Type>(percentiles)?;
-            let first = (0..lists.len())
-                .map(|row| lists.range(row))
-                .find(|range| !range.is_empty());
-            self.wanted = first.map(|range| range.map(|index| percentiles.value(index)).collect());
-        }
-        self.compress();
-        Ok(())
+        let percentiles = primitives::<Float64Type>(lists.values())?;
+        each(digests, |row, other| {
+            let range = lists.range(row);
+            self.wanted = range.map(|index| percentiles.value(index)).collect();
+            absorb(&mut self.digest, other)
+        })
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        self.sort();
-        let total: f64 = self.values.iter().map(|(_, weight)| weight).sum();
-        let is_list = matches!(self.returns, DataType::List(_));
-        let value_type = match &self.returns {
-            DataType::List(item) => item.data_type().clone(),
-            other => other.clone(),
-        };
-        let Some(wanted) = self.wanted.as_ref().filter(|_| !self.values.is_empty()) else {
+        let is_of_many = self.is_of_many();
+        // The smallest weights do not count.
+        let Some(digest) = self.digest.as_mut().filter(|digest| digest.count() > 0.0) else {
             return ScalarValue::try_from(&self.returns);
         };
-        let mut found = Vec::with_capacity(wanted.len());
-        for p in wanted {
-            let value = self.quantile(*p, total);
-            let value = match value_type {
-                DataType::Int64 => ScalarValue::Int64(value.map(|value| value.round() as i64)),
-                _ => ScalarValue::Float64(value).cast_to(&value_type)?,
-            };
-            found.push(value);
+        check_percentiles(&self.wanted)?;
+        let found = (self.answer)(digest, &self.wanted, &self.value_type)?;
+        if !is_of_many {
+            return ScalarValue::try_from_array(&found, 0);
         }
-        if is_list {
-            return Ok(ScalarValue::List(ScalarValue::new_list_nullable(
-                &found,
-                &value_type,
-            )));
-        }
-        found
-            .into_iter()
-            .next()
-            .ok_or_else(|| internal("expected a percentile"))
+        let found: Vec<ScalarValue> = (0..found.len())
+            .map(|place| ScalarValue::try_from_array(&found, place))
+            .collect::<Result<_>>()?;
+        Ok(ScalarValue::List(ScalarValue::new_list_nullable(
+            &found,
+            &self.value_type,
+        )))
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let (means, weights): (Vec<f64>, Vec<f64>) = self.values.iter().copied().unzip();
-        let column = |values: Vec<f64>| -> ArrayRef {
-            std::sync::Arc::new(arrow::array::Float64Array::from(values))
-        };
-        let wanted = self.wanted.clone().unwrap_or_default();
+        let wanted: Vec<ScalarValue> = self.wanted.iter().copied().map(ScalarValue::from).collect();
         Ok(vec![
-            rows_as_scalar(&STATE, vec![column(means), column(weights)])?,
-            rows_as_scalar(&[DataType::Float64], vec![column(wanted)])?,
+            ScalarValue::Binary(self.digest.as_mut().map(D::write_part)),
+            ScalarValue::List(ScalarValue::new_list_nullable(&wanted, &DataType::Float64)),
         ])
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + self.values.capacity() * size_of::<Centroid>()
+        let wanted = self.wanted.capacity() * size_of::<f64>();
+        size_of_val(self) + wanted + self.digest.as_ref().map_or(0, D::bytes)
     }
+}
+
+/// The argument behind the value, where there is one for the weight.
+fn weights(arguments: &[ArrayRef]) -> Result<Option<&Float64Array>> {
+    match arguments {
+        [_, weights, _, ..] => primitives::<Float64Type>(weights).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn add_to_tdigest(
+    digest: &mut Option<TDigest>,
+    arguments: &[ArrayRef],
+    rows: &[usize],
+) -> Result<()> {
+    let Some(values) = arguments.first() else {
+        return Ok(());
+    };
+    let weights = weights(arguments)?;
+    let integers = match values.data_type() {
+        DataType::Int64 => Some(primitives::<Int64Type>(values)?),
+        _ => None,
+    };
+    let doubles = cast(values, &DataType::Float64)?;
+    let doubles = primitives::<Float64Type>(&doubles)?;
+    for row in rows {
+        let value = doubles.value(*row);
+        if let Some(integer) = integers.map(|integers| integers.value(*row))
+            && integer != value as i64
+        {
+            return Err(invalid(format!(
+                "no exact double representation for long: {integer}"
+            )));
+        }
+        if !value.is_finite() {
+            let shown = java_double(value);
+            return Err(invalid(format!("value must be finite; was {shown}")));
+        }
+        let weight = weights.map_or(Ok(1.0), |weights| checked_weight(weights.value(*row)))?;
+        digest.get_or_insert_with(TDigest::new).add(value, weight)?;
+    }
+    Ok(())
+}
+
+fn of_tdigest(digest: &mut TDigest, wanted: &[f64], value_type: &DataType) -> Result<ArrayRef> {
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    let percentile = |place: usize| wanted.get(place).copied().unwrap_or_default();
+    order.sort_by(|a, b| percentile(*a).total_cmp(&percentile(*b)));
+    let sorted: Vec<f64> = order.iter().map(|place| percentile(*place)).collect();
+    let mut found: Vec<(usize, f64)> = order.into_iter().zip(digest.values_at(&sorted)?).collect();
+    found.sort_by_key(|(place, _)| *place);
+    let found = found.into_iter().map(|(_, value)| value);
+    Ok(match value_type {
+        DataType::Int64 => Arc::new(found.map(rounded).collect::<Int64Array>()),
+        _ => cast(&Float64Array::from_iter_values(found), value_type)?,
+    })
+}
+
+/// Returns the nearest integer, the larger one of two.
+fn rounded(value: f64) -> Option<i64> {
+    let floor = value.floor();
+    let is_up = value - floor >= 0.5;
+    Some(floor as i64 + i64::from(is_up))
+}
+
+fn add_to_qdigest(
+    digest: &mut Option<QuantileDigest>,
+    arguments: &[ArrayRef],
+    rows: &[usize],
+) -> Result<()> {
+    let ([values, .., accuracies], Some(weights)) = (arguments, weights(arguments)?) else {
+        return Err(internal(
+            "approx_percentile takes an accuracy behind a weight",
+        ));
+    };
+    let (values, accuracies) = (to_sortable(values)?, primitives::<Float64Type>(accuracies)?);
+    for row in rows {
+        let weight = weights.value(*row);
+        if weight.is_nan() || weight <= 0.0 {
+            return Err(invalid("percentile weight must be > 0"));
+        }
+        let accuracy = accuracies.value(*row);
+        if digest.is_none() && !(accuracy > 0.0 && accuracy < 1.0) {
+            return Err(invalid(
+                "Percentile accuracy must be strictly between 0 and 1",
+            ));
+        }
+        let digest = digest.get_or_insert_with(|| QuantileDigest::new(accuracy));
+        digest.add(values.value(*row), weight);
+    }
+    Ok(())
+}
+
+fn of_qdigest(
+    digest: &mut QuantileDigest,
+    wanted: &[f64],
+    value_type: &DataType,
+) -> Result<ArrayRef> {
+    let found = wanted.iter().map(|percentile| digest.value_at(*percentile));
+    let found: ArrayRef = Arc::new(Int64Array::from(found.collect::<Result<Vec<i64>>>()?));
+    from_sortable(&found, value_type)
 }

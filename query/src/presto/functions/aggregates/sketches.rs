@@ -14,8 +14,10 @@ use datafusion::logical_expr::function::AccumulatorArgs;
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 
 use super::counts::bigint;
+use super::digests::merging;
 use super::function::{Aggregate, only};
 use super::sum::primitives;
+use crate::presto::functions::kinds::Kind;
 use crate::presto::functions::shared::{internal, invalid, normal, unexpected};
 use crate::presto::numbers::java_double;
 
@@ -33,7 +35,7 @@ pub(super) fn definitions() -> Vec<Aggregate> {
             )
         },
         Aggregate {
-            state: |_| vec![DataType::Binary],
+            kind: |_| Ok(Some(Kind::HyperLogLog)),
             ..Aggregate::new(
                 "approx_set",
                 |t| coerce("approx_set", t),
@@ -42,9 +44,12 @@ pub(super) fn definitions() -> Vec<Aggregate> {
             )
         },
         Aggregate {
-            state: |_| vec![DataType::Binary],
-            ..Aggregate::new("merge", coerce_sketch, sketch, |_| {
-                Ok(Box::new(Sketch::new(Answer::Sketch, Input::Sketches)?))
+            kind: kind_of_sketch,
+            ..Aggregate::new("merge", coerce_sketch, sketch, |inputs| {
+                Ok(match merging(inputs.kind) {
+                    Some(digests) => digests,
+                    None => Box::new(Sketch::new(Answer::Sketch, Input::Sketches)?),
+                })
             })
         },
     ]
@@ -63,6 +68,17 @@ fn coerce_sketch(types: &[DataType]) -> Result<Vec<DataType>> {
         [one] if normal(one) == DataType::Binary => Ok(vec![DataType::Binary]),
         _ => Err(unexpected("merge", types)),
     }
+}
+
+/// Sketches of all kinds are bytes: which one it is stands in the field.
+fn kind_of_sketch(arguments: &[FieldRef]) -> Result<Option<Kind>> {
+    let kind = arguments.first().map(|field| Kind::of(field));
+    let is_sketch = kind.is_some_and(|kind| kind == Kind::HyperLogLog || merging(kind).is_some());
+    if is_sketch {
+        return Ok(kind);
+    }
+    let types: Vec<DataType> = arguments.iter().map(|f| f.data_type().clone()).collect();
+    Err(unexpected("merge", &types))
 }
 
 fn sketch(_: &[DataType]) -> Result<DataType> {
@@ -270,6 +286,11 @@ impl GroupsAccumulator for CountGroups {
     fn size(&self) -> usize {
         self.inner.size()
     }
+}
+
+/// Returns the sketch of no values.
+pub(in crate::presto::functions) fn empty_sketch() -> Vec<u8> {
+    vec![0; SKETCH_BYTES]
 }
 
 /// Returns how many values went into each sketch, about.
