@@ -28,6 +28,7 @@ KNOWN = [
     ('COLUMNS (a bigint, "a" bigint)', "refused by name here"),
     ("CAST(sequence(1, 1500) AS json)", "a limit of ours"),
     ("MATCH_RECOGNIZE", "refused by name here"),
+    ("GEOMETRY '", "refused by name here"),
     ("system.metadata.table_properties", "each has its own"),
     ("TABLESAMPLE", "of a table of ours"),
     ("DATE '2020-01-01' < '2020-01-02'", "moments are compared with text here"),

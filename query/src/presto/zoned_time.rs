@@ -21,10 +21,6 @@ pub(crate) fn of_offset(unit: TimeUnit, seconds: i32) -> DataType {
 
 /// Returns the type for times with the offset that a zone has today; none if there is no such zone.
 pub(crate) fn of_zone(unit: TimeUnit, zone: &str) -> Option<DataType> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the type's only offset is that of today, where clocks change"
-    )]
     let now = i128::from(Utc::now().timestamp()) * NANOS_PER_SECOND;
     let zone: Tz = zone.parse().ok()?;
     Some(of_offset(unit, offset_seconds(now, &zone)?))

@@ -1,15 +1,10 @@
 //! Which types go together: what can be compared, and what can be stored in one column.
 
 use arrow::datatypes::{DataType, Field, IntervalUnit};
-use datafusion::common::DFSchema;
-use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::expr::Sort;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 
-use super::function::{failure, is_text, value_type};
+use super::function::{is_text, value_type};
 use crate::presto::opaque::{BING_TILE, IP_ADDRESS, JSON, UUID};
 use crate::presto::type_parser::sketch;
-use crate::presto::types::field_type_name;
 use crate::presto::zoned_time::is_zoned_time;
 
 /// What a type's values can be compared with and stored beside: others of its kind.
@@ -116,7 +111,7 @@ fn holds(field: &Field, is_such: fn(&Field) -> bool) -> bool {
 }
 
 /// Returns whether it can be said of two values if they are equal: of sketches nobody knows.
-fn is_comparable(field: &Field) -> bool {
+pub(super) fn is_comparable(field: &Field) -> bool {
     !holds(field, |field| sketch(field).is_some())
 }
 
@@ -127,67 +122,4 @@ pub(super) fn is_orderable(field: &Field) -> bool {
             let data_type = field.data_type();
             matches!(data_type, DataType::Map(..)) || *data_type == JSON || *data_type == BING_TILE
         })
-}
-
-/// Refuses to group and to sort by what cannot be compared.
-pub(super) fn check_order(plan: &LogicalPlan, schema: &DFSchema) -> Result<()> {
-    match plan {
-        LogicalPlan::Aggregate(aggregate) => {
-            let unknown = aggregate.group_expr.iter().find_map(|expr| {
-                let (_, field) = expr.to_field(schema).ok()?;
-                (!is_comparable(&field)).then(|| field_type_name(&field))
-            });
-            match unknown {
-                Some(name) => Err(mismatch(format!(
-                    "{name} is not comparable, and therefore cannot be used in GROUP BY"
-                ))),
-                None => Ok(()),
-            }
-        }
-        LogicalPlan::Sort(sort) => check_sorts(&sort.expr, "ORDER BY", schema),
-        LogicalPlan::Distinct(distinct) => {
-            let mut fields = distinct.input().schema().fields().iter();
-            match fields.find(|field| !is_comparable(field)) {
-                Some(field) => Err(not_distinct(field)),
-                None => Ok(()),
-            }
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Refuses to sort by what has no order.
-pub(super) fn check_sorts(sorts: &[Sort], place: &str, schema: &DFSchema) -> Result<()> {
-    for sort in sorts {
-        let (_, field) = sort.expr.to_field(schema)?;
-        if !is_orderable(&field) {
-            let name = field_type_name(&field);
-            return Err(mismatch(format!(
-                "Type {name} is not orderable, and therefore cannot be used in {place}"
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Refuses `f(DISTINCT x)` where values cannot be compared.
-pub(super) fn check_distinct(arguments: &[Expr], schema: &DFSchema) -> Result<()> {
-    for argument in arguments {
-        let (_, field) = argument.to_field(schema)?;
-        if !is_comparable(&field) {
-            return Err(not_distinct(&field));
-        }
-    }
-    Ok(())
-}
-
-fn not_distinct(field: &Field) -> DataFusionError {
-    mismatch(format!(
-        "DISTINCT can only be applied to comparable types (actual: {})",
-        field_type_name(field)
-    ))
-}
-
-fn mismatch(message: String) -> DataFusionError {
-    failure("TYPE_MISMATCH", message)
 }

@@ -2,14 +2,16 @@
 //! meet doubles the decimals become doubles. After that, comparisons with NaN get their meaning, and `TRY` is put into
 //! its form for running.
 
+mod checks;
+mod nan;
+
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ExprSchema, ScalarValue};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
-use datafusion::functions::math::expr_fn::isnan;
 use datafusion::logical_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
 use datafusion::logical_expr::utils::{disjunction, merge_schema};
 use datafusion::logical_expr::{
@@ -18,14 +20,12 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
+use self::checks::{check, check_order, check_union};
+pub(super) use self::nan::CompareNan;
 use super::attempted::{is_marked, lift};
-use super::comparable::{
-    are_comparable, check_distinct, check_order, check_sorts, have_common_type, is_orderable,
-};
-use super::expressions::shown;
-use super::function::{failure, is_text};
+use super::function::failure;
 use super::nested;
-use crate::presto::types::{field_type_name, type_name};
+use crate::presto::types::type_name;
 
 /// Refuses what DataFusion would turn into text, and makes doubles of decimals beside doubles.
 #[derive(Debug)]
@@ -63,193 +63,6 @@ impl AnalyzerRule for CommonTypes {
     fn name(&self) -> &str {
         "presto_common_types"
     }
-}
-
-fn check_union(inputs: &[Arc<LogicalPlan>]) -> Result<()> {
-    let Some((first, others)) = inputs.split_first() else {
-        return Ok(());
-    };
-    for other in others {
-        let columns = first.schema().fields().iter().zip(other.schema().fields());
-        for (position, (left, right)) in columns.enumerate() {
-            if !have_common_type(left, right) {
-                return Err(failure(
-                    "TYPE_MISMATCH",
-                    format!(
-                        "column {} in UNION query has incompatible types: {}, {}",
-                        position + 1,
-                        field_type_name(left),
-                        field_type_name(right)
-                    ),
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
-    match expr {
-        Expr::WindowFunction(window) => {
-            check_sorts(&window.params.order_by, "window function ORDER BY", schema)
-        }
-        Expr::AggregateFunction(call)
-            if matches!(call.func.name(), "min" | "max" | "min_by" | "max_by") =>
-        {
-            let by = usize::from(call.func.name().ends_with("_by"));
-            let Some(argument) = call.params.args.get(by) else {
-                return Ok(());
-            };
-            let (_, field) = argument.to_field(schema)?;
-            if is_orderable(&field) {
-                return Ok(());
-            }
-            Err(failure(
-                "FUNCTION_NOT_FOUND",
-                format!(
-                    "Unexpected parameters ({}) for function {}: the type has no order",
-                    field_type_name(&field),
-                    call.func.name()
-                ),
-            ))
-        }
-        Expr::Case(case) => {
-            for (when, _) in &case.when_then_expr {
-                if let Some(operand) = &case.expr
-                    && let Some((left, right)) = incomparable(operand, when, schema)
-                {
-                    let message = format!(
-                        "CASE operand type does not match WHEN clause operand type: {left} vs {right}"
-                    );
-                    return Err(failure("TYPE_MISMATCH", message));
-                }
-            }
-            let results = case.when_then_expr.iter().map(|(_, then)| then.as_ref());
-            let results: Vec<&Expr> = results.chain(case.else_expr.as_deref()).collect();
-            common(&results, "All CASE results", have_common_type, schema)
-        }
-        Expr::ScalarFunction(function) => {
-            let args: Vec<&Expr> = function.args.iter().collect();
-            match (function.name(), args.as_slice()) {
-                ("coalesce", args) => {
-                    common(args, "All COALESCE operands", have_common_type, schema)
-                }
-                ("make_array", args) => {
-                    common(args, "All ARRAY elements", have_common_type, schema)
-                }
-                ("nullif", [left, right]) => match incomparable(left, right, schema) {
-                    Some((left, right)) => Err(failure(
-                        "TYPE_MISMATCH",
-                        format!("Types are not comparable with NULLIF: {left} vs {right}"),
-                    )),
-                    None => Ok(()),
-                },
-                _ => Ok(()),
-            }
-        }
-        Expr::AggregateFunction(function) if function.params.distinct => {
-            check_distinct(&function.params.args, schema)
-        }
-        Expr::InList(list) => {
-            let all: Vec<&Expr> = std::iter::once(list.expr.as_ref())
-                .chain(&list.list)
-                .collect();
-            common(&all, "IN value and list items", are_comparable, schema)
-        }
-        Expr::InSubquery(query) => {
-            let found = query.subquery.subquery.schema().fields().first();
-            match (query.expr.to_field(schema), found) {
-                (Ok((_, value)), Some(found)) if !are_comparable(&value, found) => {
-                    let (value, found) = (shown(&query.expr, &value), field_type_name(found));
-                    Err(failure(
-                        "TYPE_MISMATCH",
-                        format!(
-                            "Value expression and result of subquery must be of the same type: {value} vs {found}"
-                        ),
-                    ))
-                }
-                _ => Ok(()),
-            }
-        }
-        Expr::Between(between) => {
-            let (low, high) = (between.low.as_ref(), between.high.as_ref());
-            let all = [between.expr.as_ref(), low, high];
-            common(&all, "BETWEEN", are_comparable, schema).map_err(|_| {
-                let name = |expr: &Expr| match expr.to_field(schema) {
-                    Ok((_, field)) => shown(expr, &field),
-                    Err(_) => "unknown".to_owned(),
-                };
-                let (value, low, high) = (name(between.expr.as_ref()), name(low), name(high));
-                let message = format!("Cannot check if {value} is BETWEEN {low} and {high}");
-                failure("TYPE_MISMATCH", message)
-            })
-        }
-        Expr::BinaryExpr(binary)
-            if matches!(
-                binary.op,
-                Operator::IsDistinctFrom | Operator::IsNotDistinctFrom
-            ) =>
-        {
-            match incomparable(&binary.left, &binary.right, schema) {
-                Some((left, right)) => Err(failure(
-                    "TYPE_MISMATCH",
-                    format!("Cannot apply operator: {left} {} {right}", binary.op),
-                )),
-                None => Ok(()),
-            }
-        }
-        Expr::Like(like) => match like.expr.get_type(schema) {
-            Ok(other) if !is_text(&other) && (other.is_numeric() || other == DataType::Boolean) => {
-                Err(failure(
-                    "TYPE_MISMATCH",
-                    format!(
-                        "Left side of LIKE expression must evaluate to a varchar (actual: {})",
-                        type_name(&other)
-                    ),
-                ))
-            }
-            _ => Ok(()),
-        },
-        _ => Ok(()),
-    }
-}
-
-/// Returns the names of the types of two expressions that cannot be compared; none of those that can.
-fn incomparable(left: &Expr, right: &Expr, schema: &DFSchema) -> Option<(String, String)> {
-    let (_, left_field) = left.to_field(schema).ok()?;
-    let (_, right_field) = right.to_field(schema).ok()?;
-    (!are_comparable(&left_field, &right_field))
-        .then(|| (shown(left, &left_field), shown(right, &right_field)))
-}
-
-fn common(
-    exprs: &[&Expr],
-    what: &str,
-    go_together: fn(&Field, &Field) -> bool,
-    schema: &DFSchema,
-) -> Result<()> {
-    let mut first: Option<(&Expr, Field)> = None;
-    for expr in exprs {
-        let Ok((_, field)) = expr.to_field(schema) else {
-            return Ok(());
-        };
-        match &first {
-            Some((before, known)) if !go_together(known, &field) => {
-                let (left, right) = (shown(before, known), shown(expr, &field));
-                return Err(failure(
-                    "TYPE_MISMATCH",
-                    format!(
-                        "{what} must be the same type or coercible to a common type. Cannot find common type \
-                         between {left} and {right}, all types (without duplicates): [{left}, {right}]"
-                    ),
-                ));
-            }
-            Some(_) => {}
-            None if field.data_type().is_null() => {}
-            None => first = Some((expr, field.as_ref().clone())),
-        }
-    }
-    Ok(())
 }
 
 /// Returns the floating type that values of these types have in common; none if no decimal meets one.
@@ -444,67 +257,6 @@ fn is_comparison(operator: Operator) -> bool {
             | Operator::Gt
             | Operator::GtEq
     )
-}
-
-/// Makes NaN neither equal to nor smaller or greater than anything; Arrow takes it for the greatest number.
-#[derive(Debug)]
-pub(super) struct CompareNan;
-
-impl AnalyzerRule for CompareNan {
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let compared = plan.transform_up_with_subqueries(|plan| {
-            let schema = merge_schema(&plan.inputs());
-            let names = NamePreserver::new(&plan);
-            plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let expr = expr.transform_up(|expr| compared(expr, &schema))?;
-                Ok(expr.update_data(|expr| name.restore(expr)))
-            })
-        })?;
-        Ok(compared.data)
-    }
-
-    fn name(&self) -> &str {
-        "presto_compare_nan"
-    }
-}
-
-fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let Expr::BinaryExpr(binary) = &expr else {
-        return Ok(Transformed::no(expr));
-    };
-    let is_float = |side: &Expr| side.get_type(schema).is_ok_and(|known| known.is_floating());
-    if !is_comparison(binary.op) || !is_float(&binary.left) || !is_float(&binary.right) {
-        return Ok(Transformed::no(expr));
-    }
-    // The side whose NaN would make it true. A number is none.
-    let side = match binary.op {
-        Operator::Lt | Operator::LtEq => &binary.right,
-        Operator::Gt | Operator::GtEq => &binary.left,
-        _ if is_number(&binary.left) || is_number(&binary.right) => {
-            return Ok(Transformed::no(expr));
-        }
-        _ => &binary.left,
-    };
-    if is_number(side) {
-        return Ok(Transformed::no(expr));
-    }
-    let (is_nan, is_unequal) = (isnan(side.as_ref().clone()), binary.op == Operator::NotEq);
-    Ok(Transformed::yes(if is_unequal {
-        expr.or(is_nan)
-    } else {
-        expr.and(is_nan.is_false())
-    }))
-}
-
-fn is_number(expr: &Expr) -> bool {
-    match expr {
-        Expr::Literal(ScalarValue::Float64(Some(value)), _) => !value.is_nan(),
-        Expr::Literal(ScalarValue::Float32(Some(value)), _) => !value.is_nan(),
-        Expr::Cast(cast) => is_number(&cast.expr),
-        Expr::Literal(value, _) => value.data_type().is_integer() || value.data_type().is_decimal(),
-        _ => false,
-    }
 }
 
 /// Moves the expressions of `TRY` inside their functions.
