@@ -14,7 +14,7 @@ mod files;
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use sqllogictest::{AsyncDB, DefaultColumnType, MakeConnection, Runner};
+use sqllogictest::{AsyncDB, DefaultColumnType, MakeConnection, QueryExpect, Record, Runner};
 
 use crate::doors::{Door, EngineDoor, TrinoDoor};
 
@@ -82,6 +82,7 @@ where
 {
     let mut failures = Vec::new();
     for record in sqllogictest::parse_file(path)? {
+        failures.extend(lacks_order(&record));
         if let Err(error) = runner.run_async(record).await {
             failures.push(error.to_string());
         }
@@ -90,6 +91,46 @@ where
         return Ok(());
     }
     Err(Failed::from(failures.join("\n\n")))
+}
+
+/// What is wrong with a record of several rows that come in any order: it would pass on one machine and fail on the next.
+fn lacks_order(record: &Record<DefaultColumnType>) -> Option<String> {
+    let Record::Query {
+        loc,
+        sql,
+        expected:
+            QueryExpect::Results {
+                sort_mode: None,
+                results,
+                ..
+            },
+        ..
+    } = record
+    else {
+        return None;
+    };
+    let begins = |word| sql.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    if results.len() < 2 || !(begins("SELECT") || begins("VALUES")) || orders_its_rows(sql) {
+        return None;
+    }
+    Some(format!(
+        "rows without an order: write ORDER BY, or `rowsort` behind `query`\n[SQL] {sql}\nat {loc}"
+    ))
+}
+
+/// Whether `ORDER BY` is in the statement outside of parentheses; that of a window does not order rows.
+fn orders_its_rows(sql: &str) -> bool {
+    let mut depth = 0_usize;
+    let mut outside = String::new();
+    for c in sql.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => outside.push(c.to_ascii_lowercase()),
+            _ => {}
+        }
+    }
+    outside.contains("order by")
 }
 
 #[expect(
