@@ -109,7 +109,10 @@ fn lacks_order(record: &Record<DefaultColumnType>) -> Option<String> {
     else {
         return None;
     };
-    let begins = |word| sql.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    let begins = |word| {
+        sql.get(..6)
+            .is_some_and(|start| start.eq_ignore_ascii_case(word))
+    };
     if results.len() < 2 || !(begins("SELECT") || begins("VALUES")) || orders_its_rows(sql) {
         return None;
     }
