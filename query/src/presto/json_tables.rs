@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::labels::Quoted;
 use super::sql_json::table::{TABLE, Table};
+use super::using::is_mark;
 use crate::{Error, Result};
 
 /// Whether an expression is the call.
@@ -50,8 +51,10 @@ fn relations(from: &[TableWithJoins]) -> Vec<&TableFactor> {
             match relation {
                 TableFactor::NestedJoin {
                     table_with_joins,
-                    alias: None,
-                } => found.extend(relations(std::slice::from_ref(table_with_joins))),
+                    alias,
+                } if alias.as_ref().is_none_or(is_mark) => {
+                    found.extend(relations(std::slice::from_ref(table_with_joins)))
+                }
                 other => found.push(other),
             }
         }

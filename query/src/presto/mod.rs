@@ -1,6 +1,7 @@
 //! What the Presto dialect adds to DataFusion's SQL, as pure functions on text, syntax and types.
 
 mod calls;
+pub(crate) mod common_type;
 pub mod dialect;
 pub mod error;
 pub mod functions;
@@ -17,7 +18,7 @@ pub mod tokens;
 pub mod type_parser;
 pub mod types;
 pub mod typing;
-mod using;
+pub(crate) mod using;
 pub(crate) mod zoned_time;
 
 #[cfg(test)]

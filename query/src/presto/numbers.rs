@@ -15,7 +15,7 @@ pub fn java_real(value: f32) -> String {
     if value == 0.0 || (1e-3..1e7).contains(&value.abs()) {
         return format!("{value:?}");
     }
-    scientific_real(value)
+    exponent_text(f64::from(value), &format!("{value:E}"))
 }
 
 /// Returns a number as Presto's cast to varchar writes it: always with an exponent.
@@ -24,10 +24,37 @@ pub fn scientific(value: f64) -> String {
     exponent_text(value, &format!("{value:E}"))
 }
 
-/// As [`scientific`], with the digits of a real.
+/// As [`scientific`], with seven digits of a real at most; half of the last one is rounded up.
 #[must_use]
 pub fn scientific_real(value: f32) -> String {
-    exponent_text(f64::from(value), &format!("{value:E}"))
+    const DIGITS: usize = 7;
+    let shortest = exponent_text(f64::from(value), &format!("{value:E}"));
+    let digits_of = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    let (mantissa, _) = shortest.split_once('E').unwrap_or_default();
+    if digits_of(mantissa).len() <= DIGITS {
+        return shortest;
+    }
+    // The shortest text may have been rounded up itself, so all digits decide.
+    let exact = format!("{:.60E}", f64::from(value));
+    let (mantissa, exponent) = exact.split_once('E').unwrap_or_default();
+    let kept = digits_of(mantissa)
+        .get(..=DIGITS)
+        .and_then(|kept| kept.parse::<u32>().ok());
+    let (Some(kept), Ok(exponent)) = (kept, exponent.parse::<i32>()) else {
+        return shortest;
+    };
+    let rounded = ((kept + 5) / 10).to_string();
+    // Nines may have become one digit more.
+    let exponent = if rounded.len() > DIGITS {
+        exponent + 1
+    } else {
+        exponent
+    };
+    let (whole, fraction) = rounded.split_at(1);
+    let fraction = fraction.trim_end_matches('0');
+    let fraction = if fraction.is_empty() { "0" } else { fraction };
+    let sign = if value.is_sign_negative() { "-" } else { "" };
+    format!("{sign}{whole}.{fraction}E{exponent}")
 }
 
 fn exponent_text(value: f64, text: &str) -> String {
@@ -38,8 +65,9 @@ fn exponent_text(value: f64, text: &str) -> String {
         return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
     }
     match text.split_once('E') {
-        Some((mantissa, exponent)) if value != 0.0 && !mantissa.contains('.') => {
-            format!("{mantissa}.0E{exponent}")
+        Some((mantissa, _)) if value != 0.0 && !mantissa.contains('.') => {
+            // Java shows two digits at least: those nearest to the number.
+            format!("{value:.1E}")
         }
         _ => text.to_owned(),
     }

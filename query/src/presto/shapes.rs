@@ -37,34 +37,26 @@ impl VisitorMut for Shaper {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         multisets(&mut query.body);
-        match refuse_query(query).and_then(|()| ties(query)) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => ControlFlow::Break(error),
-        }
+        flow(refuse_query(query).and_then(|()| ties(query)))
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        if let Err(error) = refuse_select(select) {
-            return ControlFlow::Break(error);
-        }
         groupings(&mut select.group_by);
-        using::qualify(select);
         join_unnests(&mut select.from);
-        for table in &mut select.from {
-            nest_unnest(table);
-        }
-        ControlFlow::Continue(())
+        select.from.iter_mut().for_each(nest_unnest);
+        let marked = select.from.iter_mut().try_for_each(using::mark);
+        flow(refuse_select(select).and(marked))
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        match json_tables::refuse_expression(expr) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => ControlFlow::Break(error),
-        }
+        flow(json_tables::refuse_expression(expr))
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         match factor {
+            TableFactor::NestedJoin {
+                alias: Some(alias), ..
+            } if using::is_mark(alias) => {}
             TableFactor::NestedJoin {
                 table_with_joins, ..
             } => {
@@ -75,6 +67,7 @@ impl VisitorMut for Shaper {
                 );
                 if !is_nest {
                     nest_unnest(table_with_joins);
+                    return flow(using::mark(table_with_joins));
                 }
             }
             TableFactor::MatchRecognize { .. } => {
@@ -86,6 +79,13 @@ impl VisitorMut for Shaper {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+fn flow(result: Result<()>) -> ControlFlow<Error> {
+    match result {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
     }
 }
 
@@ -217,7 +217,7 @@ fn bare_query(body: SetExpr) -> Query {
     }
 }
 
-fn table_alias(name: &str) -> TableAlias {
+pub(super) fn table_alias(name: &str) -> TableAlias {
     TableAlias {
         explicit: true,
         name: Ident::with_quote('"', name),

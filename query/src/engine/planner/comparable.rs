@@ -20,7 +20,6 @@ enum Kind {
     Json,
     Moment,
     Time,
-    ZonedTime,
     Months,
     Seconds,
     Array,
@@ -39,7 +38,7 @@ impl Kind {
             opaque if *opaque == IP_ADDRESS => Self::IpAddress,
             opaque if *opaque == BING_TILE => Self::BingTile,
             DataType::Boolean => Self::Boolean,
-            zoned if is_zoned_time(zoned) => Self::ZonedTime,
+            zoned if is_zoned_time(zoned) => Self::Time,
             DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, _) => Self::Moment,
             DataType::Time32(_) | DataType::Time64(_) => Self::Time,
             DataType::Interval(IntervalUnit::YearMonth) => Self::Months,
@@ -82,20 +81,15 @@ pub(super) fn have_common_type(left: &Field, right: &Field) -> bool {
     }
 }
 
-/// Returns whether values of the two types can be compared: moments also with text, which Trino refuses.
+/// Returns whether values of the two types can be compared.
 pub(super) fn are_comparable(left: &Field, right: &Field) -> bool {
-    let kind = |field: &Field| Kind::of(value_type(field.data_type()));
-    if !is_comparable(left) || !is_comparable(right) {
-        return false;
-    }
-    have_common_type(left, right)
-        || matches!(
-            (kind(left), kind(right)),
-            (Some(Kind::Text), Some(Kind::Moment | Kind::Time))
-                | (Some(Kind::Moment | Kind::Time), Some(Kind::Text))
-                | (Some(Kind::Time), Some(Kind::ZonedTime))
-                | (Some(Kind::ZonedTime), Some(Kind::Time))
-        )
+    is_comparable(left) && is_comparable(right) && have_common_type(left, right)
+}
+
+/// Returns whether it is a type of text, or that of NULL.
+pub(super) fn is_varchar(data_type: &DataType) -> bool {
+    let data_type = value_type(data_type);
+    data_type.is_null() || (is_text(data_type) && *data_type != JSON)
 }
 
 /// Returns whether a value is or holds one of such a type.

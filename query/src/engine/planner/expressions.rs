@@ -12,13 +12,13 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::arithmetic::{Operation, arithmetic, negate};
 use super::casts::{Failing, cast_to};
-use super::comparable::{are_comparable, is_orderable};
-use super::function::{failure, unexpected};
+use super::comparable::{are_comparable, is_orderable, is_varchar};
+use super::function::{failure, unexpected, value_type};
+use super::rules::{implied, widest};
 use super::{attempted, extract, like, literals, nested, subscripts, type_of, zones};
-use crate::presto::type_parser::{TextLength, is_json, text_length};
+use crate::presto::type_parser::{TextLength, text_length};
 use crate::presto::types::field_type_name;
 use crate::presto::typing::Meaning;
-use crate::presto::zoned_time::is_zoned_time;
 
 /// Plans operators, subscripts and `EXTRACT`; comes before DataFusion's planners.
 #[derive(Debug)]
@@ -114,11 +114,22 @@ fn planned(meaning: Meaning, left: Expr, right: Expr, schema: &DFSchema) -> Resu
         }
         Meaning::Negate => Ok(negate(left)),
         Meaning::LikePattern => {
+            if let Some(field) = field_of(&left, schema)
+                && !is_varchar(field.data_type())
+            {
+                let name = shown(&left, &field);
+                return Err(failure(
+                    "TYPE_MISMATCH",
+                    format!(
+                        "Pattern for LIKE expression must evaluate to a varchar (actual: {name})"
+                    ),
+                ));
+            }
             let has_escape = !matches!(right, Expr::Literal(ScalarValue::Null, _));
             like::pattern(left, right, has_escape)
         }
         Meaning::AtTimeZone => zones::at_time_zone(left, &right),
-        Meaning::Now => Ok(zones::now(target()?.data_type().clone(), text()?)),
+        Meaning::Now => Ok(zones::now(target()?.data_type().clone())),
         Meaning::Try => Ok(attempted::mark(left)),
         Meaning::TypeOf => {
             let field = field_of(&left, schema);
@@ -127,20 +138,31 @@ fn planned(meaning: Meaning, left: Expr, right: Expr, schema: &DFSchema) -> Resu
     }
 }
 
-/// Refuses `||` of JSON, which is text to the planner.
+/// Refuses `||` of what is neither text nor bytes nor an array.
 fn concatenated(raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
-    let names = [&raw.left, &raw.right].map(|side| field_of(side, schema));
-    if !names.iter().flatten().any(is_json) {
+    let (Some(left), Some(right)) = (field_of(&raw.left, schema), field_of(&raw.right, schema))
+    else {
+        return Ok(PlannerResult::Original(raw));
+    };
+    let sides = [left.data_type(), right.data_type()];
+    let is_known = sides.iter().all(|side| is_varchar(side))
+        || sides.iter().all(|side| is_bytes(side) || side.is_null())
+        || sides.iter().any(|side| side.is_list());
+    if is_known {
         return Ok(PlannerResult::Original(raw));
     }
-    let names = names.map(|field| field.map_or_else(String::new, |field| field_type_name(&field)));
+    let (left, right) = (shown(&raw.left, &left), shown(&raw.right, &right));
     Err(failure(
         "FUNCTION_NOT_FOUND",
-        format!(
-            "Unexpected parameters ({}) for function concat",
-            names.join(", ")
-        ),
+        format!("Unexpected parameters ({left}, {right}) for function concat"),
     ))
+}
+
+fn is_bytes(data_type: &DataType) -> bool {
+    matches!(
+        value_type(data_type),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+    )
 }
 
 /// Refuses comparisons that Presto does not have, and compares `char` without its padding.
@@ -182,21 +204,10 @@ fn compared(raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBi
         left: l,
         right: r,
     } = raw;
-    // Wall time is that of the session, whatever zone it is compared with.
-    let (l, r) = match (left.data_type(), right.data_type()) {
-        (DataType::Time32(_) | DataType::Time64(_), zoned) if is_zoned_time(zoned) => {
-            (zones::in_zone(l, "UTC"), r)
-        }
-        (zoned, DataType::Time32(_) | DataType::Time64(_)) if is_zoned_time(zoned) => {
-            (l, zones::in_zone(r, "UTC"))
-        }
-        (DataType::Timestamp(_, None), DataType::Timestamp(_, Some(zone))) => {
-            (zones::in_zone(l, zone), r)
-        }
-        (DataType::Timestamp(_, Some(zone)), DataType::Timestamp(_, None)) => {
-            (l, zones::in_zone(r, zone))
-        }
-        _ => (l, r),
+    let (from, to) = (left.data_type(), right.data_type());
+    let (l, r) = match widest([from, to]) {
+        Some(common) => (implied(l, from, &common), implied(r, to, &common)),
+        None => (l, r),
     };
     Ok(PlannerResult::Original(RawBinaryExpr {
         op,

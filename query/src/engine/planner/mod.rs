@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! syntax  -> presto::typing -> expressions: literals, arithmetic, casts, patterns, subscripts, zones
-//! plan    -> rules: common types -> DataFusion's coercion -> correlated subqueries -> rules: NaN, TRY
+//! plan    -> rules: quantified comparisons, common types -> DataFusion's coercion -> correlated subqueries -> rules: NaN, TRY
 //! ```
 
 mod arithmetic;
@@ -26,6 +26,7 @@ mod subscripts;
 mod type_of;
 mod types;
 mod unnest;
+mod using;
 mod values;
 mod zones;
 
@@ -40,6 +41,7 @@ use self::multisets::MultisetPlanner;
 pub(super) use self::readable::{readable_batch, readable_schema};
 use self::sample::SamplePlanner;
 use self::unnest::UnnestPlanner;
+use self::using::UsingPlanner;
 use self::values::ValuesPlanner;
 
 use crate::presto::functions::{AggregatePlanner, ArrayPlanner};
@@ -51,7 +53,10 @@ pub(super) fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     planners.push(Arc::new(ArrayPlanner::new()));
     planners.push(Arc::new(AggregatePlanner::new()));
     planners.extend(builder.expr_planners().take().unwrap_or_default());
-    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(rules::CommonTypes)];
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
+        Arc::new(rules::QuantifiedComparisons),
+        Arc::new(rules::CommonTypes),
+    ];
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(correlated::Decorrelate));
     rules.push(Arc::new(rules::CompareNan));
@@ -64,6 +69,7 @@ pub(super) fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
         .with_relation_planners(vec![
             Arc::new(SamplePlanner),
             Arc::new(MultisetPlanner),
+            Arc::new(UsingPlanner),
             Arc::new(UnnestPlanner),
             Arc::new(ValuesPlanner),
         ])

@@ -1,9 +1,11 @@
 //! `(VALUES …)` whose rows differ in type.
 //!
-//! DataFusion wants every row to say the same beyond Arrow's types (JSON, UUID, lengths, geometries), a NULL too; and
-//! takes doubles beside decimals for decimals.
+//! DataFusion wants every row to say the same beyond Arrow's types (lengths, geometries), a NULL too; and finds other
+//! common types than Presto.
 
-use arrow::datatypes::{DataType, Field};
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, FieldRef};
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result;
@@ -12,12 +14,14 @@ use datafusion::logical_expr::planner::{
 };
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable as _, LogicalPlanBuilder, ReturnFieldArgs,
-    ScalarFunctionArgs, cast,
+    ScalarFunctionArgs,
 };
 use datafusion::sql::sqlparser::ast::{Query, SetExpr, TableFactor, Values};
 
-use super::function::{Kernel, call, unexpected};
-use super::rules::float_of;
+use super::comparable::have_common_type;
+use super::expressions::shown;
+use super::function::{Kernel, call, failure, unexpected};
+use super::rules::cast_cells;
 
 /// Plans `VALUES` in `FROM`.
 #[derive(Debug)]
@@ -52,6 +56,7 @@ impl RelationPlanner for ValuesPlanner {
                     .collect()
             })
             .collect::<Result<Vec<Vec<Expr>>>>()?;
+        check_rows(&rows, &schema)?;
         let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
         for column in 0..columns {
             let cells = rows.iter_mut().filter_map(|row| row.get_mut(column));
@@ -76,9 +81,44 @@ fn only_values(query: &Query) -> Option<&Values> {
     }
 }
 
-/// Makes the cells of a column say the same: NULLs what the others do, and nothing where these differ. Decimals beside
-/// doubles become doubles.
-fn agree(cells: Vec<&mut Expr>, schema: &DFSchema) -> Result<()> {
+/// Refuses rows whose types have nothing in common with those of the first.
+fn check_rows(rows: &[Vec<Expr>], schema: &DFSchema) -> Result<()> {
+    let fields_of = |row: &Vec<Expr>| -> Result<Vec<FieldRef>> {
+        let fields = row.iter().map(|cell| Ok(cell.to_field(schema)?.1));
+        fields.collect()
+    };
+    let Some((first_row, others)) = rows.split_first() else {
+        return Ok(());
+    };
+    let mut first = fields_of(first_row)?;
+    for row in others {
+        let fields = fields_of(row)?;
+        for (known, field) in first.iter_mut().zip(&fields) {
+            if !have_common_type(known, field) {
+                let name = |row: &[Expr], fields: &[FieldRef]| {
+                    let names = row
+                        .iter()
+                        .zip(fields)
+                        .map(|(cell, field)| shown(cell, field));
+                    names.collect::<Vec<_>>().join(", ")
+                };
+                let (left, right) = (name(first_row, &fields_of(first_row)?), name(row, &fields));
+                return Err(failure(
+                    "TYPE_MISMATCH",
+                    format!("Values rows have mismatched types: row({left}) vs row({right})"),
+                ));
+            }
+            if known.data_type().is_null() {
+                *known = Arc::clone(field);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes the cells of a column say the same: NULLs what the others do, and nothing where these differ. All get their
+/// common type.
+fn agree(mut cells: Vec<&mut Expr>, schema: &DFSchema) -> Result<()> {
     let is_null = |cell: &Expr| matches!(cell, Expr::Literal(ScalarValue::Null, _));
     let own: Vec<FieldMetadata> = cells
         .iter()
@@ -88,16 +128,9 @@ fn agree(cells: Vec<&mut Expr>, schema: &DFSchema) -> Result<()> {
     let Some(common) = own.first() else {
         return Ok(());
     };
-    let types = cells.iter().map(|cell| cell.get_type(schema));
-    let types: Vec<DataType> = types.collect::<Result<_>>()?;
-    let float = float_of(&types);
+    cast_cells(&mut cells, schema)?;
     let is_common = own.iter().all(|metadata| metadata == common);
-    for (cell, known) in cells.into_iter().zip(types) {
-        if let Some(float) = &float
-            && known.is_decimal()
-        {
-            *cell = cast(std::mem::take(cell), float.clone());
-        }
+    for cell in cells {
         if is_null(cell) {
             let metadata = is_common.then(|| common.clone());
             *cell = Expr::Literal(ScalarValue::Null, metadata.filter(|own| !own.is_empty()));

@@ -173,17 +173,15 @@ fn in_session(
     moments(utc, target)
 }
 
-/// Returns the time at which the query began, as a value of the type; `zone` is the session's.
-pub(super) fn now(data_type: DataType, zone: &str) -> Expr {
-    let zone = zone.to_owned();
-    call(Now { data_type, zone }, Vec::new())
+/// Returns the time at which the query began, as a value of the type; wall time is that of the session.
+pub(super) fn now(data_type: DataType) -> Expr {
+    call(Now { data_type }, Vec::new())
 }
 
 /// Is replaced with a constant before the query runs.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Now {
     data_type: DataType,
-    zone: String,
 }
 
 impl Kernel for Now {
@@ -210,7 +208,8 @@ impl Kernel for Now {
             return Ok(ExprSimplifyResult::Original(args));
         };
         let utc = i128::from(began.timestamp_micros()) * 1000;
-        let zone: Tz = self.zone.parse()?;
+        let zone = info.config_options().execution.time_zone.as_deref();
+        let zone: Tz = zone.unwrap_or("UTC").parse()?;
         let local = utc_to_local(utc, &zone).ok_or_else(|| unexpected("time"))?;
         let number = match &self.data_type {
             DataType::Date32 => local.div_euclid(NANOS_PER_DAY),

@@ -7,16 +7,20 @@ use arrow::array::{Array, ArrayRef, AsArray, make_comparator};
 use arrow::compute::{SortOptions, cast, interleave};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use datafusion::error::Result;
-use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
 
-use super::call::{Call, failure};
+use super::call::Call;
 use super::scalar::{Entry, Planned};
+use super::shared::unexpected;
+use crate::presto::common_type::common_type;
+use crate::presto::opaque::{BING_TILE, JSON};
 use crate::presto::rewrite::VERSION;
 
 /// The functions of this room.
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry::new("greatest", |call| extreme(call, Ordering::Greater)).returning(common_type),
-    Entry::new("least", |call| extreme(call, Ordering::Less)).returning(common_type),
+    Entry::new("greatest", |call| extreme(call, Ordering::Greater))
+        .returning(|planned| one_type("greatest", planned)),
+    Entry::new("least", |call| extreme(call, Ordering::Less))
+        .returning(|planned| one_type("least", planned)),
     Entry::new("uuid", super::math::uuid),
     Entry::new("version", |call| {
         call.build_text(|_, out| {
@@ -26,33 +30,16 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
 ];
 
-fn common_type(planned: &Planned<'_>) -> Result<DataType> {
+/// Returns the common type of the arguments if its values have an order.
+fn one_type(name: &str, planned: &Planned<'_>) -> Result<DataType> {
     let mut types = planned.types.iter();
-    let first = types.next().cloned().unwrap_or(DataType::Null);
-    types.try_fold(first, |common, next| {
-        if common == *next || *next == DataType::Null {
-            return Ok(common);
-        }
-        let coerced = match common {
-            DataType::Null => Some(next.clone()),
-            _ => comparison_coercion(&common, next),
-        };
-        let is_text = |known: &DataType| *known == DataType::Utf8;
-        coerced
-            // Trino compares no text with a number.
-            .filter(|_| common == DataType::Null || is_text(&common) == is_text(next))
-            .ok_or_else(|| {
-                let name = crate::presto::types::type_name;
-                failure(
-                    "TYPE_MISMATCH",
-                    format!(
-                        "All arguments must be of one type: {} and {}",
-                        name(&common),
-                        name(next)
-                    ),
-                )
-            })
-    })
+    let common = types.try_fold(DataType::Null, |common, next| common_type(&common, next));
+    let has_order = |common: &DataType| {
+        !matches!(common, DataType::Map(..)) && *common != JSON && *common != BING_TILE
+    };
+    common
+        .filter(has_order)
+        .ok_or_else(|| unexpected(name, planned.types))
 }
 
 /// The first of the largest or smallest values; NULL if one is NULL. NaN counts only if all are.

@@ -1,4 +1,4 @@
-//! Functions of DataFusion that take values of one type, for types that it does not know to go together.
+//! Functions of DataFusion that take values of one type: the one that Presto finds for them.
 
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
@@ -6,26 +6,30 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::error::Result;
-use datafusion::functions::core::coalesce;
+use datafusion::functions::core::{coalesce, nullif};
 use datafusion::functions_nested::make_array::make_array_udf;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    TypeSignature,
 };
 
 use super::shared::common_type;
 
 /// Returns the functions.
 pub(super) fn functions() -> impl Iterator<Item = ScalarUDF> {
-    [coalesce(), make_array_udf()].into_iter().map(|function| {
+    let functions = [coalesce(), make_array_udf(), nullif()];
+    functions.into_iter().map(|function| {
         let inner = Arc::clone(function.inner());
-        ScalarUDF::from(Unified { inner })
+        let signature = Signature::user_defined(inner.signature().volatility);
+        ScalarUDF::from(Unified { inner, signature })
     })
 }
 
 /// A function whose arguments become values of their common type.
 struct Unified {
     inner: Arc<dyn ScalarUDFImpl>,
+    signature: Signature,
 }
 
 impl Debug for Unified {
@@ -48,24 +52,32 @@ impl Hash for Unified {
     }
 }
 
+impl Unified {
+    fn has_types_of_its_own(&self) -> bool {
+        self.inner.signature().type_signature == TypeSignature::UserDefined
+    }
+}
+
 impl ScalarUDFImpl for Unified {
     fn name(&self) -> &str {
         self.inner.name()
     }
 
     fn signature(&self) -> &Signature {
-        self.inner.signature()
+        &self.signature
     }
 
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
-        self.inner.coerce_types(arguments).or_else(|error| {
-            let mut common = Some(DataType::Null);
-            for argument in arguments {
-                common = common.and_then(|common| common_type(&common, argument));
-            }
-            let common = common.ok_or(error)?;
-            Ok(vec![common; arguments.len()])
-        })
+        let is_one = arguments.windows(2).all(|pair| pair.first() == pair.last());
+        let common = || {
+            let mut types = arguments.iter();
+            types.try_fold(DataType::Null, |common, next| common_type(&common, next))
+        };
+        match common().filter(|_| !is_one) {
+            Some(common) => Ok(vec![common; arguments.len()]),
+            None if self.has_types_of_its_own() => self.inner.coerce_types(arguments),
+            None => Ok(arguments.to_vec()),
+        }
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {

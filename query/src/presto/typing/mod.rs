@@ -48,7 +48,7 @@ pub enum Meaning {
     LikePattern,
     /// `left AT TIME ZONE right`.
     AtTimeZone,
-    /// The time of the query as a value of right; left is the session's zone.
+    /// The time of the query as a value of right.
     Now,
     /// `TRY(left)`.
     Try,
@@ -325,7 +325,7 @@ impl Rewriter<'_> {
     }
 
     fn now(&self, type_text: &str) -> Expr {
-        Meaning::Now.apply(text(self.zone), self.typed_null(type_text))
+        Meaning::Now.apply(null(), self.typed_null(type_text))
     }
 
     fn typed_null(&self, type_text: &str) -> Expr {

@@ -27,6 +27,7 @@ pub(super) use self::decimals::rescale;
 pub(super) use self::intervals::{day_to_second, nanos as interval_nanos};
 pub(super) use self::moments::{moments, numbers as moment_numbers};
 use super::function::{Kernel, arrow_failure, by_arrays, call, failure, unexpected, value_type};
+use crate::presto::common_type::{as_decimal, common_type};
 use crate::presto::types::type_name;
 use crate::presto::zoned_time::is_zoned_time;
 
@@ -145,8 +146,8 @@ fn typing(operation: Operation, left: &DataType, right: &DataType) -> Result<Typ
     use Operation as O;
     let (left, right) = match (plain(left), plain(right)) {
         (DataType::Null, DataType::Null) => (DataType::Int32, DataType::Int32),
-        (DataType::Null, right) => (beside(&right), right),
-        (left, DataType::Null) => (left.clone(), beside(&left)),
+        (DataType::Null, right) => (beside(&right, operation), right),
+        (left, DataType::Null) => (left.clone(), beside(&left, operation)),
         pair => pair,
     };
     if let (Some(l), Some(r)) = (rank(&left), rank(&right)) {
@@ -157,8 +158,6 @@ fn typing(operation: Operation, left: &DataType, right: &DataType) -> Result<Typ
             &right,
         );
     }
-    let is_interval =
-        |data_type: &DataType| *data_type == YEAR_TO_MONTH || *data_type == DAY_TO_SECOND;
     let mismatch = || {
         let (left, right) = (type_name(&left), type_name(&right));
         let sign = operation.sign();
@@ -211,9 +210,14 @@ fn typing(operation: Operation, left: &DataType, right: &DataType) -> Result<Typ
 }
 
 /// Returns the type of a NULL without a type.
-fn beside(other: &DataType) -> DataType {
+fn beside(other: &DataType, operation: Operation) -> DataType {
     match other {
         other if is_moment(other) => DAY_TO_SECOND,
+        other
+            if is_interval(other) && !matches!(operation, Operation::Add | Operation::Subtract) =>
+        {
+            DataType::Int64
+        }
         other => other.clone(),
     }
 }
@@ -239,16 +243,8 @@ fn numbers(
     })
 }
 
-/// Returns precision and scale of the decimal that holds all values of the type.
-pub(super) fn as_decimal(data_type: &DataType) -> Option<(u8, i8)> {
-    Some(match data_type {
-        DataType::Int8 => (3, 0),
-        DataType::Int16 => (5, 0),
-        DataType::Int32 => (10, 0),
-        DataType::Int64 => (19, 0),
-        DataType::Decimal128(p, s) => (*p, *s),
-        _ => return None,
-    })
+fn is_interval(data_type: &DataType) -> bool {
+    *data_type == YEAR_TO_MONTH || *data_type == DAY_TO_SECOND
 }
 
 fn is_moment(data_type: &DataType) -> bool {
@@ -276,19 +272,12 @@ fn with_interval(moment: &DataType, interval: &DataType) -> Option<DataType> {
 
 /// Returns the type both sides of a difference are compared in.
 fn common_moment(left: &DataType, right: &DataType) -> Option<DataType> {
-    use DataType::{Date32, Time32, Time64, Timestamp};
-    Some(match (left, right) {
-        (Date32, Date32) => Date32,
-        (Date32, Timestamp(..)) if !is_zoned_time(right) => right.clone(),
-        (Timestamp(..), Date32) if !is_zoned_time(left) => left.clone(),
-        (l, r) if is_zoned_time(l) != is_zoned_time(r) => return None,
-        (Timestamp(l, left_zone), Timestamp(r, right_zone)) => {
-            let zone = left_zone.clone().or_else(|| right_zone.clone());
-            Timestamp((*l).max(*r), zone)
-        }
-        (Time32(_) | Time64(_), Time32(_) | Time64(_)) => Time64(TimeUnit::Nanosecond),
-        _ => return None,
-    })
+    let is_difference =
+        is_moment(left) && is_moment(right) && is_zoned_time(left) == is_zoned_time(right);
+    match common_type(left, right).filter(|_| is_difference)? {
+        DataType::Time32(_) | DataType::Time64(_) => Some(DataType::Time64(TimeUnit::Nanosecond)),
+        other => Some(other),
+    }
 }
 
 /// Returns the type in which an interval is multiplied with a number.

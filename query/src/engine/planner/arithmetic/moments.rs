@@ -14,7 +14,8 @@ use datafusion::error::{DataFusionError, Result};
 use super::super::function::{failure, unexpected};
 use super::intervals::{day_to_second, nanos};
 use crate::presto::temporal::{
-    NANOS_PER_DAY, add_months, date_of, days_of, local_to_utc, nanos_of, utc_to_local, wall_time,
+    NANOS_PER_DAY, add_months, date_of, days_of, local_to_utc, nanos_of, round_to, utc_to_local,
+    wall_time,
 };
 use crate::presto::zoned_time::{unit_and_offset, value_of};
 
@@ -184,7 +185,8 @@ pub(super) fn difference(left: &ArrayRef, right: &ArrayRef) -> Result<ArrayRef> 
             return Ok(None);
         }
         let nanos = (i128::from(l.value(row)) - i128::from(r.value(row))) * unit;
-        day_to_second(nanos.div_euclid(1_000_000) * 1_000_000).map(Some)
+        let millis = round_to(nanos, TimeUnit::Millisecond);
+        day_to_second(millis * nanos_of(TimeUnit::Millisecond)).map(Some)
     });
     let between = between.collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(IntervalMonthDayNanoArray::from(between)))

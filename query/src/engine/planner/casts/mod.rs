@@ -28,9 +28,9 @@ use datafusion::logical_expr::{Cast, ColumnarValue, Expr, ReturnFieldArgs, Scala
 
 pub(super) use self::json::canonical_json;
 pub(super) use self::numbers::decimal_of_digits;
-use super::arithmetic::as_decimal;
 use super::attempt::attempt;
 use super::function::{Kernel, by_arrays, call, failure, unexpected, value_type};
+use crate::presto::common_type::as_decimal;
 use crate::presto::opaque::{BING_TILE, IP_ADDRESS, JSON, UUID};
 use crate::presto::temporal::{digits_of, parse_timestamp};
 use crate::presto::type_parser::{TextLength, is_json, sketch, text_length};
@@ -60,6 +60,9 @@ pub(super) fn cast_to(
 ) -> Result<Expr> {
     let mut to = to.clone();
     if let Some(from) = &from {
+        if class(from) == Class::Time && class(&to) == Class::Timestamp {
+            return Ok(temporal::today_at(expr, &to));
+        }
         check(from, &to)?;
         keep_zone(&expr, from, &mut to);
     }
@@ -210,7 +213,7 @@ impl Kernel for CastTo {
         if !is_plain || !is_arrows(&from, self.to.data_type()) {
             return Ok(ExprSimplifyResult::Original(args));
         }
-        let to = Arc::new(self.to.clone());
+        let to = Arc::new(self.to.clone().with_nullable(info.nullable(arg)?));
         let cast = Expr::Cast(Cast::new_from_field(Box::new(arg.clone()), to));
         Ok(ExprSimplifyResult::Simplified(cast))
     }
@@ -295,7 +298,11 @@ fn class(field: &Field) -> Class {
 /// Refuses casts that do not exist.
 pub(super) fn check(from: &Field, to: &Field) -> Result<()> {
     use Class as C;
+    let is_char = |field: &Field| matches!(text_length(field), TextLength::Char(_));
     let exists = match (class(from), class(to)) {
+        // Only text is cast to `char`, and `char` only to text.
+        (C::Text, to) if is_char(from) => to == C::Text,
+        (from, C::Text) if is_char(to) => matches!(from, C::Null | C::Text),
         (C::Null, _)
         | (C::Number, C::Number | C::Text | C::Json)
         | (

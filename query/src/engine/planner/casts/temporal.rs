@@ -1,13 +1,18 @@
 //! Casts to dates, times and timestamps, and of those to text.
 
+use std::sync::Arc;
+
 use arrow::array::timezone::Tz;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::compute::kernels::arity;
+use arrow::datatypes::{DataType, Field, Int64Type, TimeUnit, TimestampNanosecondType};
 use chrono::NaiveTime;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::{ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs};
 
 use super::super::arithmetic::{moment_numbers, moments};
-use super::super::function::{failure, unexpected};
+use super::super::function::{Kernel, arrow_failure, by_arrays, call, failure, unexpected};
+use super::super::zones::now;
 use super::text::Writer;
 use super::{invalid, rows};
 use crate::presto::temporal::{
@@ -63,6 +68,44 @@ pub(super) fn to_moment(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
         _ => return Err(unexpected("date or time")),
     };
     moments(values, to)
+}
+
+/// Returns the time of day on the day of the query, as the session's clocks show it.
+pub(super) fn today_at(time: Expr, to: &Field) -> Expr {
+    call(TodayAt(to.clone()), vec![time, now(DataType::Date32)])
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct TodayAt(Field);
+
+impl Kernel for TodayAt {
+    fn name(&self) -> &'static str {
+        "today_at"
+    }
+
+    fn returns(&self, _: &ReturnFieldArgs<'_>) -> Result<Field> {
+        Ok(self.0.clone().with_name(self.name()))
+    }
+
+    fn run(&self, args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+        by_arrays(args, |arrays| {
+            let [times, days] = arrays else {
+                return Err(unexpected("time and day"));
+            };
+            let (DataType::Time32(unit) | DataType::Time64(unit)) = times.data_type() else {
+                return Err(unexpected("time"));
+            };
+            let unit = nanos_of(*unit);
+            let (times, days) = (moment_numbers(times)?, moment_numbers(days)?);
+            let moments = arity::try_binary::<_, _, _, Int64Type>(&times, &days, |time, day| {
+                let nanos = i128::from(day) * NANOS_PER_DAY + i128::from(time) * unit;
+                i64::try_from(nanos)
+                    .map_err(|_| arrow_failure("INVALID_CAST_ARGUMENT", "timestamp out of range"))
+            })?;
+            let moments: ArrayRef = Arc::new(moments.reinterpret_cast::<TimestampNanosecondType>());
+            to_moment(&moments, self.0.data_type())
+        })
+    }
 }
 
 fn narrow(value: i128) -> Result<i64> {

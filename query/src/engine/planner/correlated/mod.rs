@@ -44,7 +44,7 @@ use datafusion::optimizer::AnalyzerRule;
 
 use self::domain::Domain;
 use self::plans::{aggregate, columns_of, filter, free, is_by_row, join, named, project, renamed};
-use self::pullable::{Kind, has_subquery, is_pullable};
+use self::pullable::{Kind, has_subquery, is_pullable, memberships};
 use self::repeatable::repeatable;
 pub(super) use self::shared::SharingPlanner;
 use super::function::{Kernel, call, failure, unexpected};
@@ -124,6 +124,10 @@ fn host(node: LogicalPlan, names: &mut Names) -> Result<Transformed<LogicalPlan>
         has_values: matches!(node, LogicalPlan::Projection(_) | LogicalPlan::Filter(_)),
         has_conditions: matches!(node, LogicalPlan::Filter(_)),
         input: outer.clone(),
+        memberships: match &node {
+            LogicalPlan::Filter(filter) => memberships(&filter.predicate, &outer)?,
+            _ => Vec::new(),
+        },
         is_attached: false,
         outer,
         names,
@@ -160,6 +164,8 @@ struct Host<'a> {
     /// Whether a subquery that reads `outer` has become a column.
     is_attached: bool,
     names: &'a mut Names,
+    /// The `IN` that DataFusion answers right.
+    memberships: Vec<Expr>,
 }
 
 impl Host<'_> {
@@ -170,7 +176,8 @@ impl Host<'_> {
             Expr::InSubquery(of) => (Kind::In, &of.subquery.subquery),
             _ => return Ok(Transformed::no(expr)),
         };
-        if self.is_planned(plan, kind)? {
+        let is_right = kind != Kind::In || self.memberships.contains(&expr);
+        if is_right && self.is_planned(plan, kind)? {
             return Ok(Transformed::no(expr));
         }
         let plan = plan.as_ref().clone();

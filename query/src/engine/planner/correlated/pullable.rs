@@ -7,7 +7,7 @@ use datafusion::common::tree_node::TreeNode as _;
 use datafusion::error::Result;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
-    Aggregate, BinaryExpr, Distinct, Expr, JoinType, LogicalPlan, Operator,
+    Aggregate, BinaryExpr, Distinct, Expr, ExprSchemable as _, JoinType, LogicalPlan, Operator,
 };
 
 use super::plans::free;
@@ -78,6 +78,47 @@ fn is_plain(plan: &LogicalPlan, kind: Kind, is_aggregated: bool) -> Result<bool>
                 && is_plain(&join.right, kind, is_aggregated)?)
         }
         _ => Ok(false),
+    }
+}
+
+/// Returns the memberships in a condition that DataFusion answers right.
+///
+/// Where a row's answer is unknown it takes `IN` for false, which a condition does, too, unless it is negated.
+pub(super) fn memberships(condition: &Expr, input: &LogicalPlan) -> Result<Vec<Expr>> {
+    let mut found = Vec::new();
+    for conjunct in split_conjunction(condition) {
+        affirmed(conjunct, &mut found);
+        // Only the NULLs of columns are seen by its join for NOT IN, and none of correlated conditions.
+        let negated = match conjunct {
+            Expr::Not(inner) => match inner.as_ref() {
+                Expr::InSubquery(membership) if !membership.negated => membership,
+                _ => continue,
+            },
+            Expr::InSubquery(membership) if membership.negated => membership,
+            _ => continue,
+        };
+        let is_seen = matches!(negated.expr.as_ref(), Expr::Column(_))
+            || !negated.expr.nullable(input.schema().as_ref())?;
+        if is_seen && free(&negated.subquery.subquery)?.is_empty() {
+            found.push(Expr::InSubquery(negated.clone()));
+        }
+    }
+    Ok(found)
+}
+
+/// Adds the memberships that are conditions themselves, or parts of AND and OR.
+fn affirmed(condition: &Expr, found: &mut Vec<Expr>) {
+    match condition {
+        Expr::InSubquery(membership) if !membership.negated => found.push(condition.clone()),
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::And | Operator::Or,
+            right,
+        }) => {
+            affirmed(left, found);
+            affirmed(right, found);
+        }
+        _ => {}
     }
 }
 

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::Field;
 use datafusion::common::DFSchema;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
 
-use super::super::comparable::{are_comparable, have_common_type, is_comparable, is_orderable};
+use super::super::comparable::{
+    are_comparable, have_common_type, is_comparable, is_orderable, is_varchar,
+};
 use super::super::expressions::shown;
-use super::super::function::{failure, is_text};
-use crate::presto::types::{field_type_name, type_name};
+use super::super::function::failure;
+use super::is_comparison;
+use crate::presto::types::field_type_name;
 
 /// Refuses unions of columns that have no common type.
 pub(super) fn check_union(inputs: &[Arc<LogicalPlan>]) -> Result<()> {
@@ -96,6 +99,16 @@ fn not_distinct(field: &Field) -> DataFusionError {
     ))
 }
 
+fn without_order(field: &Field, function: &str) -> DataFusionError {
+    failure(
+        "FUNCTION_NOT_FOUND",
+        format!(
+            "Unexpected parameters ({}) for function {function}: the type has no order",
+            field_type_name(field)
+        ),
+    )
+}
+
 fn mismatch(message: String) -> DataFusionError {
     failure("TYPE_MISMATCH", message)
 }
@@ -117,14 +130,7 @@ pub(super) fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
             if is_orderable(&field) {
                 return Ok(());
             }
-            Err(failure(
-                "FUNCTION_NOT_FOUND",
-                format!(
-                    "Unexpected parameters ({}) for function {}: the type has no order",
-                    field_type_name(&field),
-                    call.func.name()
-                ),
-            ))
+            Err(without_order(&field, call.func.name()))
         }
         Expr::Case(case) => {
             for (when, _) in &case.when_then_expr {
@@ -157,11 +163,27 @@ pub(super) fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
                     )),
                     None => Ok(()),
                 },
+                ("array_min" | "array_max", [array]) => match array.to_field(schema) {
+                    Ok((_, field)) if !is_orderable(&field) => {
+                        Err(without_order(&field, function.name()))
+                    }
+                    _ => Ok(()),
+                },
                 _ => Ok(()),
             }
         }
-        Expr::AggregateFunction(function) if function.params.distinct => {
-            check_distinct(&function.params.args, schema)
+        Expr::HigherOrderFunction(function) => match function.args.as_slice() {
+            [array] if function.name() == "array_sort" => match array.to_field(schema) {
+                Ok((_, field)) if !is_orderable(&field) => Err(without_order(&field, "array_sort")),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        },
+        Expr::AggregateFunction(function) => {
+            if function.params.distinct {
+                check_distinct(&function.params.args, schema)?;
+            }
+            check_sorts(&function.params.order_by, "ORDER BY", schema)
         }
         Expr::InList(list) => {
             let all: Vec<&Expr> = std::iter::once(list.expr.as_ref())
@@ -187,7 +209,10 @@ pub(super) fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
         Expr::Between(between) => {
             let (low, high) = (between.low.as_ref(), between.high.as_ref());
             let all = [between.expr.as_ref(), low, high];
-            common(&all, "BETWEEN", are_comparable, schema).map_err(|_| {
+            let go_together = |left: &Field, right: &Field| {
+                is_orderable(left) && is_orderable(right) && are_comparable(left, right)
+            };
+            common(&all, "BETWEEN", go_together, schema).map_err(|_| {
                 let name = |expr: &Expr| match expr.to_field(schema) {
                     Ok((_, field)) => shown(expr, &field),
                     Err(_) => "unknown".to_owned(),
@@ -198,10 +223,11 @@ pub(super) fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
             })
         }
         Expr::BinaryExpr(binary)
-            if matches!(
-                binary.op,
-                Operator::IsDistinctFrom | Operator::IsNotDistinctFrom
-            ) =>
+            if is_comparison(binary.op)
+                || matches!(
+                    binary.op,
+                    Operator::IsDistinctFrom | Operator::IsNotDistinctFrom
+                ) =>
         {
             match incomparable(&binary.left, &binary.right, schema) {
                 Some((left, right)) => Err(failure(
@@ -211,16 +237,11 @@ pub(super) fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
                 None => Ok(()),
             }
         }
-        Expr::Like(like) => match like.expr.get_type(schema) {
-            Ok(other) if !is_text(&other) && (other.is_numeric() || other == DataType::Boolean) => {
-                Err(failure(
-                    "TYPE_MISMATCH",
-                    format!(
-                        "Left side of LIKE expression must evaluate to a varchar (actual: {})",
-                        type_name(&other)
-                    ),
-                ))
-            }
+        Expr::Like(like) => match like.expr.to_field(schema) {
+            Ok((_, field)) if !is_varchar(field.data_type()) => Err(mismatch(format!(
+                "Left side of LIKE expression must evaluate to a varchar (actual: {})",
+                field_type_name(&field)
+            ))),
             _ => Ok(()),
         },
         _ => Ok(()),

@@ -1,33 +1,37 @@
-//! Rules on whole plans. Before types are coerced, what has no common type in Presto is refused, and where decimals
-//! meet doubles the decimals become doubles. After that, comparisons with NaN get their meaning, and `TRY` is put into
-//! its form for running.
+//! Rules on whole plans. Before types are coerced, what has no common type in Presto is refused, and what has one gets
+//! it. After that, comparisons with NaN get their meaning, and `TRY` is put into its form for running.
 
 mod checks;
 mod nan;
+mod quantified;
+mod widened;
 
-use std::sync::Arc;
-
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ExprSchema, ScalarValue};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
-use datafusion::logical_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{disjunction, merge_schema};
 use datafusion::logical_expr::{
-    Case, Expr, ExprSchemable, LogicalPlan, Operator, Union, WindowFrameBound, WindowFrameUnits,
-    cast,
+    Case, Expr, ExprSchemable, LogicalPlan, Operator, WindowFrameBound, WindowFrameUnits,
 };
 use datafusion::optimizer::AnalyzerRule;
 
 use self::checks::{check, check_order, check_union};
 pub(super) use self::nan::CompareNan;
+pub(super) use self::quantified::QuantifiedComparisons;
+pub(super) use self::widened::{cast_cells, implied, widest};
+use self::widened::{widened, widened_join, widened_union};
 use super::attempted::{is_marked, lift};
+use super::casts::{Failing, cast_to};
+use super::comparable::is_varchar;
 use super::function::failure;
 use super::nested;
+use crate::presto::common_type::{list_of, normal};
 use crate::presto::types::type_name;
 
-/// Refuses what DataFusion would turn into text, and makes doubles of decimals beside doubles.
+/// Refuses what DataFusion would turn into text, and gives values that meet their common type.
 #[derive(Debug)]
 pub(super) struct CommonTypes;
 
@@ -39,14 +43,16 @@ impl AnalyzerRule for CommonTypes {
                 check_union(&union.inputs)?;
                 return widened_union(union);
             }
+            let plan = widened_join(plan)?;
             check_order(&plan, &schema)?;
             let names = NamePreserver::new(&plan);
             let plan = plan.map_expressions(|expr| {
                 let name = names.save(&expr);
                 let expr = expr.transform_up(|expr| {
                     check(&expr, &schema)?;
-                    let expr = nested_equal(expr, &schema)?;
+                    let expr = equality_said(expr, &schema)?;
                     let expr = expr.transform_data(|expr| framed(expr, &schema))?;
+                    let expr = expr.transform_data(|expr| joined(expr, &schema))?;
                     expr.transform_data(|expr| widened(expr, &schema))
                 })?;
                 Ok(expr.update_data(|expr| name.restore(expr)))
@@ -65,21 +71,9 @@ impl AnalyzerRule for CommonTypes {
     }
 }
 
-/// Returns the floating type that values of these types have in common; none if no decimal meets one.
-pub(super) fn float_of<'a>(types: impl IntoIterator<Item = &'a DataType>) -> Option<DataType> {
-    let (mut has_decimal, mut float) = (false, None);
-    for data_type in types {
-        match data_type {
-            DataType::Float64 => float = Some(DataType::Float64),
-            DataType::Float32 => float = float.or(Some(DataType::Float32)),
-            other => has_decimal |= other.is_decimal(),
-        }
-    }
-    float.filter(|_| has_decimal)
-}
-
-/// Says equality where arrays, maps and rows are looked for, as what is within may be NULL.
-fn nested_equal(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+/// Says equality where arrays, maps and rows are looked for, as what is within may be NULL; and what `NULLIF` means
+/// for two types.
+fn equality_said(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let operand = match &expr {
         Expr::InList(list) => Some(list.expr.as_ref()),
         Expr::Case(case) => case.expr.as_deref(),
@@ -90,13 +84,33 @@ fn nested_equal(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         return Ok(Transformed::no(expr));
     };
     let (_, value) = operand.to_field(schema)?;
-    if !value.data_type().is_nested() {
+    // The value keeps its type, whatever the type in which it is compared.
+    let others: Vec<&Expr> = match &expr {
+        Expr::Case(case) => case
+            .when_then_expr
+            .iter()
+            .map(|(when, _)| when.as_ref())
+            .collect(),
+        Expr::ScalarFunction(function) => function.args.iter().skip(1).collect(),
+        _ => Vec::new(),
+    };
+    let is_wider = |other: &&Expr| {
+        let other = other.get_type(schema);
+        other.is_ok_and(|other| widest([value.data_type(), &other]).is_some())
+    };
+    // NaN is no NaN; and what differs when it is read again is read once.
+    let is_said = value.data_type().is_nested()
+        || others.iter().any(is_wider)
+        || (value.data_type().is_floating() && !others.is_empty() && !operand.is_volatile());
+    if !is_said {
         return Ok(Transformed::no(expr));
     }
     let equals = |item: &Expr| -> Result<Expr> {
         let (_, field) = item.to_field(schema)?;
-        let equal = nested::equal(operand, item, (&value, &field));
-        Ok(equal.unwrap_or_else(|| operand.clone().eq(item.clone())))
+        match nested::equal(operand, item, (&value, &field)) {
+            Some(equal) => Ok(equal),
+            None => Ok(widened(operand.clone().eq(item.clone()), schema)?.data),
+        }
     };
     let said = match &expr {
         Expr::InList(list) => {
@@ -129,6 +143,33 @@ fn nested_equal(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         _ => None,
     };
     Ok(said.map_or_else(|| Transformed::no(expr.clone()), Transformed::yes))
+}
+
+/// Makes text of the elements that `array_join` joins.
+fn joined(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let Expr::ScalarFunction(function) = &mut expr else {
+        return Ok(Transformed::no(expr));
+    };
+    let Some(array) = function
+        .args
+        .first_mut()
+        .filter(|_| function.func.name() == "array_join")
+    else {
+        return Ok(Transformed::no(expr));
+    };
+    let Ok((_, field)) = array.to_field(schema) else {
+        return Ok(Transformed::no(expr));
+    };
+    let DataType::List(item) = normal(field.data_type()) else {
+        return Ok(Transformed::no(expr));
+    };
+    if is_varchar(item.data_type()) {
+        return Ok(Transformed::no(expr));
+    }
+    let texts = Field::new("texts", list_of(DataType::Utf8), true);
+    let from = Some(field.as_ref().clone());
+    *array = cast_to(std::mem::take(array), from, &texts, Failing::IsAnError)?;
+    Ok(Transformed::yes(expr))
 }
 
 /// Says frames of peers as such where DataFusion knows no ranges of the type that is sorted by.
@@ -170,81 +211,6 @@ fn framed(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     }
     frame.units = WindowFrameUnits::Groups;
     Ok(Transformed::yes(expr))
-}
-
-/// Casts the decimals among an expression's operands to the floating type beside them.
-fn widened(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let mut operands: Vec<&mut Expr> = match &mut expr {
-        Expr::Case(Case {
-            when_then_expr,
-            else_expr,
-            ..
-        }) => {
-            let results = when_then_expr.iter_mut().map(|(_, then)| then.as_mut());
-            results.chain(else_expr.as_deref_mut()).collect()
-        }
-        Expr::ScalarFunction(function) if matches!(function.name(), "coalesce" | "make_array") => {
-            function.args.iter_mut().collect()
-        }
-        Expr::InList(list) => std::iter::once(list.expr.as_mut())
-            .chain(&mut list.list)
-            .collect(),
-        Expr::Between(between) => vec![
-            between.expr.as_mut(),
-            between.low.as_mut(),
-            between.high.as_mut(),
-        ],
-        Expr::BinaryExpr(binary) if is_comparison(binary.op) => {
-            vec![binary.left.as_mut(), binary.right.as_mut()]
-        }
-        _ => return Ok(Transformed::no(expr)),
-    };
-    let mut types = Vec::with_capacity(operands.len());
-    for operand in &operands {
-        match operand.get_type(schema) {
-            Ok(known) => types.push(known),
-            Err(_) => return Ok(Transformed::no(expr)),
-        }
-    }
-    let Some(float) = float_of(&types) else {
-        return Ok(Transformed::no(expr));
-    };
-    for (operand, known) in operands.iter_mut().zip(&types) {
-        if known.is_decimal() {
-            **operand = cast(std::mem::take(*operand), float.clone());
-        }
-    }
-    Ok(Transformed::yes(expr))
-}
-
-/// Casts the decimal columns of a union's inputs that meet floating ones.
-fn widened_union(union: Union) -> Result<Transformed<LogicalPlan>> {
-    let mut fields = Vec::new();
-    let mut is_wider = false;
-    for (position, (qualifier, field)) in union.schema.iter().enumerate() {
-        let inputs = union.inputs.iter();
-        let columns = inputs.filter_map(|input| input.schema().fields().get(position));
-        let float = float_of(columns.map(|column| column.data_type()));
-        is_wider |= float.is_some();
-        let field = match float {
-            Some(float) => Arc::new(field.as_ref().clone().with_data_type(float)),
-            None => Arc::clone(field),
-        };
-        fields.push((qualifier.cloned(), field));
-    }
-    if !is_wider {
-        return Ok(Transformed::no(LogicalPlan::Union(union)));
-    }
-    let schema = DFSchema::new_with_metadata(fields, union.schema.as_ref().metadata().clone())?;
-    let inputs = union.inputs.into_iter().map(|input| {
-        let input = Arc::unwrap_or_clone(input);
-        coerce_plan_expr_for_schema(input, &schema).map(Arc::new)
-    });
-    let inputs = inputs.collect::<Result<_>>()?;
-    Ok(Transformed::yes(LogicalPlan::Union(Union {
-        inputs,
-        schema: Arc::new(schema),
-    })))
 }
 
 fn is_comparison(operator: Operator) -> bool {

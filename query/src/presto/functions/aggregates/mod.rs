@@ -12,6 +12,7 @@ mod function;
 mod histogram;
 mod interval;
 mod maps;
+mod min_max;
 mod moments;
 mod percentile;
 mod planner;
@@ -56,6 +57,7 @@ pub(super) fn aggregates() -> Vec<AggregateUDF> {
     .flatten()
     .collect();
     let mut all: Vec<AggregateUDF> = own.into_iter().map(AggregateUDF::from).collect();
+    all.extend(min_max::functions());
     // Other names of functions that the engine has.
     all.push(
         any_value_udaf()

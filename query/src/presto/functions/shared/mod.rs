@@ -17,12 +17,13 @@ pub(super) use self::rows::{Comparable, nan_flags};
 #[cfg(test)]
 pub(super) use self::testing::check;
 pub(super) use self::text::texts;
-pub(super) use self::types::{
-    common_type, key_value, list_of, map_of, map_types, normal, same_lists, unexpected,
-};
+pub(super) use self::types::{same_lists, unexpected};
 
 use datafusion::error::DataFusionError;
 
+pub(super) use crate::presto::common_type::{
+    common_type, key_value, list_of, map_of, map_types, normal,
+};
 use crate::presto::error::TrinoFailure;
 
 /// Returns an error by its Trino name.
