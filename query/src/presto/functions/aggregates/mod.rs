@@ -13,15 +13,18 @@ mod histogram;
 mod interval;
 mod maps;
 mod moments;
+mod pairs;
 mod percentile;
 mod planner;
 mod real;
 mod sketches;
 mod sliding;
+mod statistic;
 mod sum;
 #[cfg(test)]
 mod tests;
 mod text;
+mod xxhash;
 
 pub(super) use self::descriptions::DESCRIPTIONS;
 pub(crate) use self::planner::AggregatePlanner;
@@ -49,6 +52,7 @@ pub(super) fn aggregates() -> Vec<AggregateUDF> {
         maps::definitions(),
         extremes::definitions(),
         moments::definitions(),
+        pairs::definitions(),
         sketches::definitions(),
         digests::definitions(),
     ]

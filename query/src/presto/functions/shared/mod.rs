@@ -18,7 +18,8 @@ pub(super) use self::rows::{Comparable, nan_flags};
 pub(super) use self::testing::check;
 pub(super) use self::text::texts;
 pub(super) use self::types::{
-    common_type, key_value, list_of, map_of, map_types, normal, same_lists, unexpected,
+    as_char, common_type, is_orderable, key_value, list_of, map_of, map_types, normal, same_lists,
+    unexpected,
 };
 
 use datafusion::error::DataFusionError;
