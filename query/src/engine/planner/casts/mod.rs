@@ -295,9 +295,12 @@ fn class(field: &Field) -> Class {
 /// Refuses casts that do not exist.
 pub(super) fn check(from: &Field, to: &Field) -> Result<()> {
     use Class as C;
+    if class(to) == C::Json {
+        return json::check(from);
+    }
     let exists = match (class(from), class(to)) {
         (C::Null, _)
-        | (C::Number, C::Number | C::Text | C::Json)
+        | (C::Number, C::Number | C::Text)
         | (
             C::Text,
             C::Number
@@ -307,15 +310,14 @@ pub(super) fn check(from: &Field, to: &Field) -> Result<()> {
             | C::Time
             | C::ZonedTime
             | C::Timestamp
-            | C::Json
             | C::Uuid
             | C::IpAddress,
         )
-        | (C::Date, C::Date | C::Timestamp | C::Text | C::Json)
+        | (C::Date, C::Date | C::Timestamp | C::Text)
         | (C::Time | C::ZonedTime, C::Time | C::ZonedTime | C::Text)
-        | (C::Timestamp, C::Timestamp | C::Date | C::Time | C::ZonedTime | C::Text | C::Json)
+        | (C::Timestamp, C::Timestamp | C::Date | C::Time | C::ZonedTime | C::Text)
         | (C::Interval(_), C::Text)
-        | (C::Json, C::Json | C::Number | C::Text | C::List | C::Map | C::Row)
+        | (C::Json, C::Number | C::Text | C::List | C::Map | C::Row)
         | (C::Uuid, C::Uuid | C::Text | C::Binary)
         | (C::IpAddress, C::IpAddress | C::Text | C::Binary)
         | (C::BingTile, C::BingTile)
@@ -323,7 +325,6 @@ pub(super) fn check(from: &Field, to: &Field) -> Result<()> {
         | (C::Sketch(_), C::Binary) => true,
         (C::Sketch(from), C::Sketch(to)) => from == to,
         (C::Interval(from), C::Interval(to)) => from == to,
-        (C::List | C::Map | C::Row, C::Json) => true,
         (C::List, C::List) | (C::Map, C::Map) | (C::Row, C::Row) => {
             let (inner_from, inner_to) = (children(from), children(to));
             inner_from.len() == inner_to.len()
