@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{
     ObjectNamePart, TrimWhereField, Value,
 };
 
-use super::functions::MAP;
+use super::functions::{MAP, REGEXP_REPLACE};
 use crate::{Error, Result};
 
 /// Returns what the call becomes, if its name is one of ours.
@@ -20,11 +20,27 @@ pub(super) fn rewritten(name: &str, function: &Function) -> Result<Option<Expr>>
         "reduce_agg" => reduce_agg(function).map(Some),
         "if" => conditional(function).map(Some),
         "normalize" => Ok(normalize(function)),
-        "map" => Ok(Some(Expr::Function(Function {
-            name: ObjectName::from(vec![Ident::with_quote('"', MAP)]),
-            ..function.clone()
-        }))),
+        "map" => Ok(Some(renamed(function, MAP))),
+        "regexp_replace" if ends_with_lambda(function) => {
+            Ok(Some(renamed(function, REGEXP_REPLACE)))
+        }
         _ => Ok(None),
+    }
+}
+
+fn renamed(function: &Function, name: &str) -> Expr {
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::with_quote('"', name)]),
+        ..function.clone()
+    })
+}
+
+fn ends_with_lambda(function: &Function) -> bool {
+    match &function.args {
+        FunctionArguments::List(list) => {
+            matches!(list.args.last().and_then(plain), Some(Expr::Lambda(_)))
+        }
+        _ => false,
     }
 }
 

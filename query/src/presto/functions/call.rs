@@ -13,6 +13,7 @@ use datafusion::error::Result;
 
 use super::shared::internal;
 pub(super) use super::shared::{failure, invalid, out_of_range};
+use crate::presto::type_parser::{TextLength, text_length};
 
 /// Arguments in the types of the chosen overload; a constant has one row.
 pub(super) struct Call {
@@ -175,6 +176,12 @@ impl Call {
             .is_none_or(|(array, stride)| {
                 *array.data_type() == DataType::Null || array.is_null(row * stride)
             })
+    }
+
+    /// Returns whether an argument is of `char(n)`, whose values are padded with spaces.
+    pub(super) fn is_char(&self, position: usize) -> bool {
+        let field = self.fields.get(position);
+        field.is_some_and(|field| matches!(text_length(field), TextLength::Char(_)))
     }
 
     /// Returns whether any argument is null in a row.

@@ -1,5 +1,6 @@
 //! Values as text: Java's `Formatter`, numbers with a unit.
 
+mod data_size;
 mod digits;
 mod values;
 
@@ -8,10 +9,11 @@ use arrow::datatypes::DataType;
 use datafusion::error::{DataFusionError, Result};
 
 use self::digits::{fixed, fixed_decimal, grouped, scientific, with_unit};
-use self::values::{Column, Value, java_hash};
+use self::values::{Column, Moment, Value};
 use super::call::{Call, Double, Long, Memo, Text, failure, invalid};
 use super::scalar::Entry;
 use crate::presto::numbers::java_double;
+use crate::presto::zoned_time::offset_text;
 
 /// The functions of this room.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -25,6 +27,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         Ok(DataType::Utf8)
     }),
     Entry::new("format_number", format_number),
+    Entry::new("parse_data_size", data_size::parse_data_size)
+        .returning(|_| Ok(DataType::Decimal128(38, 0))),
+    Entry::new("parse_presto_data_size", data_size::parse_data_size)
+        .returning(|_| Ok(DataType::Decimal128(38, 0))),
 ];
 
 /// A part of a format.
@@ -204,7 +210,7 @@ fn format(call: &Call) -> Result<ArrayRef> {
                         bad(format, &what)
                     })?;
                     let value = column.value(call, directive.argument, row)?;
-                    let text = directive.write(&value).map_err(|what| bad(format, &what))?;
+                    let text = directive.write(value).map_err(|what| bad(format, &what))?;
                     out.push_str(&text);
                 }
             }
@@ -218,19 +224,16 @@ impl Directive {
         self.flags.contains(flag)
     }
 
-    fn write(&self, value: &Value) -> Result<String, String> {
-        let illegal = || {
-            let letter = self.conversion;
-            Err(format!(
-                "IllegalFormatConversion: {letter} != {}",
-                value.class()
-            ))
+    fn write(&self, value: Value) -> Result<String, String> {
+        let conversion = self.conversion.to_ascii_lowercase();
+        let value = match conversion {
+            'e' | 'f' | 'g' => value.widened(),
+            _ => value,
         };
-        let text = match (self.conversion.to_ascii_lowercase(), value) {
+        let text = match (conversion, &value) {
             ('b', Value::Null) => "false".to_owned(),
             ('b', Value::Boolean(value)) => value.to_string(),
             ('b', _) => "true".to_owned(),
-            (_, Value::Null) => "null".to_owned(),
             ('s', _) => {
                 let text = value.text();
                 match self.precision {
@@ -238,7 +241,8 @@ impl Directive {
                     None => text,
                 }
             }
-            ('h', _) => format!("{:x}", java_hash(&value.text())),
+            (_, Value::Null) => "null".to_owned(),
+            ('h', _) => format!("{:x}", value.hash()),
             ('c', Value::Integer(code)) => match u32::try_from(*code).ok().and_then(char::from_u32)
             {
                 Some(c) => c.to_string(),
@@ -285,8 +289,11 @@ impl Directive {
                 };
                 return Ok(self.cased(self.number(number < 0.0, digits)));
             }
-            ('t', Value::Time(time, ..)) => self.time(*time)?,
-            _ => return illegal(),
+            ('t', Value::Moment(moment)) => match self.time(moment)? {
+                Some(text) => text,
+                None => return Err(self.illegal(&value)),
+            },
+            _ => return Err(self.illegal(&value)),
         };
         Ok(self.cased(pad(&text, self.width, self.has('-'))))
     }
@@ -334,8 +341,30 @@ impl Directive {
         self.cased(pad(&text, self.width, self.has('-')))
     }
 
-    fn time(&self, time: chrono::NaiveDateTime) -> Result<String, String> {
+    fn illegal(&self, value: &Value) -> String {
+        let letter = self.suffix.unwrap_or(self.conversion);
+        format!("IllegalFormatConversion: {letter} != {}", value.class())
+    }
+
+    /// Returns a part of a moment, none if it has no such part.
+    fn time(&self, moment: &Moment) -> Result<Option<String>, String> {
         let suffix = self.suffix.unwrap_or(' ');
+        let is_of_clock = "HIklMSLNpRTr".contains(suffix);
+        let is_of_zone = "zsQ".contains(suffix);
+        let is_of_day = !is_of_clock && !is_of_zone;
+        if (moment.is_date() && is_of_clock) || (moment.is_time() && is_of_day) {
+            return Ok(None);
+        }
+        if is_of_zone {
+            return Ok(moment.offset.map(|offset| {
+                let instant = moment.local.and_utc().timestamp_millis() - i64::from(offset) * 1000;
+                match suffix {
+                    'z' => offset_text(offset).replace(':', ""),
+                    's' => instant.div_euclid(1000).to_string(),
+                    _ => instant.to_string(),
+                }
+            }));
+        }
         let code = match suffix {
             'Y' => "%Y",
             'y' => "%y",
@@ -364,7 +393,7 @@ impl Directive {
             'F' => "%Y-%m-%d",
             _ => return Err(format!("UnknownFormatConversion: Conversion = 't{suffix}'")),
         };
-        Ok(time.format(code).to_string())
+        Ok(Some(moment.local.format(code).to_string()))
     }
 }
 

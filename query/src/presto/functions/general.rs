@@ -10,9 +10,8 @@ use datafusion::error::Result;
 
 use super::call::Call;
 use super::scalar::{Entry, Planned};
-use super::shared::unexpected;
+use super::shared::{is_orderable, unexpected};
 use crate::presto::common_type::common_type;
-use crate::presto::opaque::{BING_TILE, JSON};
 use crate::presto::rewrite::VERSION;
 
 /// The functions of this room.
@@ -34,11 +33,8 @@ pub(super) const ENTRIES: &[Entry] = &[
 fn one_type(name: &str, planned: &Planned<'_>) -> Result<DataType> {
     let mut types = planned.types.iter();
     let common = types.try_fold(DataType::Null, |common, next| common_type(&common, next));
-    let has_order = |common: &DataType| {
-        !matches!(common, DataType::Map(..)) && *common != JSON && *common != BING_TILE
-    };
     common
-        .filter(has_order)
+        .filter(is_orderable)
         .ok_or_else(|| unexpected(name, planned.types))
 }
 

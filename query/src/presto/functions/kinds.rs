@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, TimeUnit};
 
 use crate::presto::opaque::{BING_TILE, IP_ADDRESS, JSON, UUID};
 use crate::presto::type_parser::PRESTO_TYPE;
-use crate::presto::zoned_time::is_zoned_time;
+use crate::presto::zoned_time::{is_zoned_time, of_offset};
 
 /// A Trino type without its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,6 +219,9 @@ impl Kind {
                 DataType::Timestamp(unit, None) => DataType::Timestamp(*unit, Some(zone.into())),
                 _ => DataType::Timestamp(TimeUnit::Millisecond, Some(zone.into())),
             },
+            Self::Time if *actual == DataType::Null => DataType::Time32(TimeUnit::Millisecond),
+            Self::TimeTz if *actual == DataType::Null => of_offset(TimeUnit::Millisecond, 0),
+            Self::IntervalYear => DataType::Interval(IntervalUnit::YearMonth),
             Self::IntervalDay => DataType::Interval(IntervalUnit::MonthDayNano),
             Self::Array => match actual {
                 DataType::LargeList(item)

@@ -40,6 +40,7 @@ pub(crate) use self::aggregates::AggregatePlanner;
 pub(crate) use self::arrays::ArrayPlanner;
 pub(crate) use self::digests::{check_tdigest, rewritten_tdigest};
 pub(crate) use self::json::{quote as quote_json, sql_path};
+pub(crate) use self::lambdas::REGEXP_REPLACE;
 pub(crate) use self::maps::MAP;
 pub use self::shared::{Description, Kind};
 use crate::presto::temporal::normalize_zone;

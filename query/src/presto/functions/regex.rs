@@ -1,11 +1,14 @@
 //! Regular expressions of Java's syntax: look-around and back references included.
 
+mod pattern;
+
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use datafusion::error::{DataFusionError, Result};
-use fancy_regex::{Captures, Regex, RegexBuilder};
+use fancy_regex::{Captures, Regex};
 
+pub(super) use self::pattern::Pattern;
 use super::call::{Call, Int, Long, Memo, Text, invalid};
 use super::scalar::Entry;
 use super::strings::list_builder;
@@ -21,55 +24,17 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::new("regexp_split", regexp_split),
 ];
 
-/// Steps of a search that goes back and forth, before it is given up.
-const BACKTRACK_LIMIT: usize = 1_000_000;
-
-fn compile(pattern: &str) -> Result<Regex> {
-    RegexBuilder::new(&portable(pattern))
-        .backtrack_limit(BACKTRACK_LIMIT)
-        .build()
-        .map_err(|error| invalid(error.to_string()))
-}
-
-/// Java's escapes that are written otherwise here.
-fn portable(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len());
-    let mut rest = pattern.chars();
-    while let Some(c) = rest.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        match rest.next() {
-            Some('Q') => {
-                let tail = rest.as_str();
-                let end = tail.find("\\E").unwrap_or(tail.len());
-                let (quoted, after) = tail.split_at_checked(end).unwrap_or((tail, ""));
-                out.push_str(&fancy_regex::escape(quoted));
-                rest = after.strip_prefix("\\E").unwrap_or(after).chars();
-            }
-            Some('Z') => out.push_str("(?=\\n?\\z)"),
-            Some(other) => {
-                out.push('\\');
-                out.push(other);
-            }
-            None => out.push('\\'),
-        }
-    }
-    out
-}
-
-fn failed(error: &fancy_regex::Error) -> DataFusionError {
+pub(super) fn failed(error: &fancy_regex::Error) -> DataFusionError {
     invalid(format!("Regular expression matching failed: {error}"))
 }
 
 /// Calls `visit` with each match; an empty match is followed by one at the next character.
-fn each_match<'t>(
-    regex: &Regex,
+pub(super) fn each_match<'t>(
+    pattern: &Pattern,
     text: &'t str,
     mut visit: impl FnMut(&Captures<'t>) -> Result<bool>,
 ) -> Result<()> {
-    for captures in regex.captures_iter(text) {
+    for captures in pattern.of(text).captures_iter(text) {
         let captures = captures.map_err(|error| failed(&error))?;
         if !visit(&captures)? {
             break;
@@ -80,11 +45,11 @@ fn each_match<'t>(
 
 /// Calls `visit` with the place of each match.
 fn each_place(
-    regex: &Regex,
+    pattern: &Pattern,
     text: &str,
     mut visit: impl FnMut(usize, usize) -> bool,
 ) -> Result<()> {
-    for found in regex.find_iter(text) {
+    for found in pattern.of(text).find_iter(text) {
         let found = found.map_err(|error| failed(&error))?;
         if !visit(found.start(), found.end()) {
             break;
@@ -96,8 +61,9 @@ fn each_place(
 fn regexp_like(call: &Call) -> Result<ArrayRef> {
     let mut patterns = Memo::new();
     call.map2::<Text, Text, bool>(|text, pattern| {
-        let regex = patterns.get(pattern, compile)?;
-        regex
+        let pattern = patterns.get(pattern, Pattern::compile)?;
+        pattern
+            .of(text)
             .is_match(text)
             .map(Some)
             .map_err(|error| failed(&error))
@@ -108,7 +74,7 @@ fn regexp_count(call: &Call) -> Result<ArrayRef> {
     let mut patterns = Memo::new();
     call.map2::<Text, Text, i64>(|text, pattern| {
         let mut count = 0;
-        each_place(patterns.get(pattern, compile)?, text, |_, _| {
+        each_place(patterns.get(pattern, Pattern::compile)?, text, |_, _| {
             count += 1;
             true
         })?;
@@ -144,9 +110,12 @@ fn regexp_extract(call: &Call) -> Result<ArrayRef> {
         let Some((text, pattern, number)) = extraction(call, row) else {
             return Ok(false);
         };
-        let regex = patterns.get(pattern, compile)?;
-        let number = group(regex, number)?;
-        let captures = regex.captures(text).map_err(|error| failed(&error))?;
+        let pattern = patterns.get(pattern, Pattern::compile)?;
+        let number = group(pattern.regex(), number)?;
+        let captures = pattern
+            .of(text)
+            .captures(text)
+            .map_err(|error| failed(&error))?;
         let Some(found) = captures.and_then(|captures| captures.get(number)) else {
             return Ok(false);
         };
@@ -164,9 +133,9 @@ fn regexp_extract_all(call: &Call) -> Result<ArrayRef> {
             builder.append(false);
             continue;
         };
-        let regex = patterns.get(pattern, compile)?;
-        let number = group(regex, number)?;
-        each_match(regex, text, |captures| {
+        let pattern = patterns.get(pattern, Pattern::compile)?;
+        let number = group(pattern.regex(), number)?;
+        each_match(pattern, text, |captures| {
             let found = captures.get(number).map(|found| found.as_str());
             builder.values().append_option(found);
             Ok(true)
@@ -187,13 +156,17 @@ fn regexp_split(call: &Call) -> Result<ArrayRef> {
             continue;
         };
         let mut rest = 0;
-        each_place(patterns.get(pattern, compile)?, text, |start, end| {
-            builder
-                .values()
-                .append_value(text.get(rest..start).unwrap_or_default());
-            rest = end;
-            true
-        })?;
+        each_place(
+            patterns.get(pattern, Pattern::compile)?,
+            text,
+            |start, end| {
+                builder
+                    .values()
+                    .append_value(text.get(rest..start).unwrap_or_default());
+                rest = end;
+                true
+            },
+        )?;
         builder
             .values()
             .append_value(text.get(rest..).unwrap_or_default());
@@ -224,18 +197,13 @@ fn regexp_position(call: &Call) -> Result<ArrayRef> {
         if occurrence < 1 {
             return Err(invalid("occurrence cannot be smaller than 1"));
         }
-        let regex = patterns.get(pattern, compile)?;
+        let pattern = patterns.get(pattern, Pattern::compile)?;
         let skipped = usize::try_from(start - 1).unwrap_or(usize::MAX);
-        let Some(from) = text
-            .char_indices()
-            .map(|(at, _)| at)
-            .chain([text.len()])
-            .nth(skipped)
-        else {
+        let Some(from) = text.char_indices().map(|(at, _)| at).nth(skipped) else {
             return Ok(Some(-1));
         };
         let (mut left, mut found) = (occurrence, None);
-        each_place(regex, text, |at, _| {
+        each_place(pattern, text, |at, _| {
             if at >= from {
                 left -= 1;
                 if left == 0 {
@@ -323,7 +291,7 @@ fn numbered(rest: &mut std::iter::Peekable<std::str::Chars<'_>>, regex: &Regex) 
 /// `regexp_replace(text, pattern [, replacement])`: every match.
 fn regexp_replace(call: &Call) -> Result<ArrayRef> {
     let mut key = String::new();
-    let mut memo: Memo<(Regex, Vec<Piece>)> = Memo::new();
+    let mut memo: Memo<(Pattern, Vec<Piece>)> = Memo::new();
     call.build_text(|row, out| {
         let other = match call.len() {
             3 => call.get::<Text>(2, row),
@@ -338,13 +306,13 @@ fn regexp_replace(call: &Call) -> Result<ArrayRef> {
         key.push_str(pattern);
         key.push('\0');
         key.push_str(other);
-        let (regex, pieces) = memo.get(&key, |_| {
-            let regex = compile(pattern)?;
-            let pieces = replacement(other, &regex)?;
-            Ok((regex, pieces))
+        let (pattern, pieces) = memo.get(&key, |_| {
+            let pattern = Pattern::compile(pattern)?;
+            let pieces = replacement(other, pattern.regex())?;
+            Ok((pattern, pieces))
         })?;
         let mut rest = 0;
-        each_match(regex, text, |captures| {
+        each_match(pattern, text, |captures| {
             let Some(whole) = captures.get(0) else {
                 return Ok(true);
             };

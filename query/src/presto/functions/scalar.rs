@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 use super::call::Call;
 use super::catalogue::{FunctionDescription, describe};
 use super::kinds::{Kind, plain};
+use super::shared::as_char;
 use crate::presto::error::TrinoFailure;
 use crate::presto::opaque::JSON;
 use crate::presto::types::field_type_name;
@@ -53,6 +54,7 @@ pub(super) struct Entry {
     name: &'static str,
     body: Body,
     returns: Option<ReturnRule>,
+    keeps_char: bool,
 }
 
 impl Entry {
@@ -61,12 +63,19 @@ impl Entry {
             name,
             body,
             returns: None,
+            keeps_char: false,
         }
     }
 
     /// With a result type that depends on the arguments.
     pub(super) const fn returning(mut self, rule: ReturnRule) -> Self {
         self.returns = Some(rule);
+        self
+    }
+
+    /// With a result of `char(n)` if the first argument is.
+    pub(super) const fn keeping_char(mut self) -> Self {
+        self.keeps_char = true;
         self
     }
 
@@ -281,7 +290,10 @@ impl ScalarUDFImpl for Scalar {
         };
         let data_type = self.result_type(overload, &planned)?;
         let field = overload.result.result_field(self.entry.name, data_type);
-        Ok(Arc::new(field))
+        Ok(Arc::new(match args.arg_fields.first() {
+            Some(first) if self.entry.keeps_char => as_char(field, first),
+            _ => field,
+        }))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -11,10 +11,10 @@ use arrow::datatypes::{DataType, Field, Float32Type, Float64Type};
 use datafusion::error::Result;
 use serde_json::Value;
 
-use super::super::function::unexpected;
+use super::super::function::{failure, unexpected, value_type};
 use super::numbers::no_number;
 use super::text::{self, Writer};
-use super::{cast_array, invalid, rows};
+use super::{Class, cast_array, children, class, invalid, rows};
 use crate::presto::functions::quote_json;
 use crate::presto::numbers::{java_double, java_real, scientific};
 use crate::presto::type_parser::{anonymous, is_json};
@@ -28,6 +28,66 @@ pub(super) fn to_json(array: &ArrayRef) -> Result<ArrayRef> {
         Ok(out)
     })?;
     Ok(Arc::new(texts))
+}
+
+/// Refuses types that do not become JSON, and those within them.
+pub(super) fn check(from: &Field) -> Result<()> {
+    match obstacle(from) {
+        None => Ok(()),
+        Some(Obstacle::Value) => Err(failure(
+            "TYPE_MISMATCH",
+            format!("Cannot cast {} to json", field_type_name(from)),
+        )),
+        Some(Obstacle::Key) => Err(invalid(format!(
+            "Cannot cast {} to JSON",
+            field_type_name(from)
+        ))),
+    }
+}
+
+/// What is in the way of a cast to JSON.
+#[derive(Debug, Clone, Copy)]
+enum Obstacle {
+    /// A type that never becomes JSON.
+    Value,
+    /// One that does not become the key of an object.
+    Key,
+}
+
+fn obstacle(field: &Field) -> Option<Obstacle> {
+    match class(field) {
+        Class::Null | Class::Number | Class::Date | Class::Json => None,
+        Class::Text if is_varchar(field) => None,
+        Class::Timestamp => match value_type(field.data_type()) {
+            DataType::Timestamp(_, None) => None,
+            _ => Some(Obstacle::Value),
+        },
+        Class::List | Class::Row => children(field).iter().find_map(obstacle),
+        Class::Map => {
+            let children = children(field);
+            let [key, value] = children.as_slice() else {
+                return Some(Obstacle::Value);
+            };
+            obstacle_of_key(key).or_else(|| obstacle(value))
+        }
+        _ => Some(Obstacle::Value),
+    }
+}
+
+fn obstacle_of_key(key: &Field) -> Option<Obstacle> {
+    match class(key) {
+        Class::Null | Class::Number => None,
+        Class::Text if is_varchar(key) => None,
+        Class::Binary | Class::Sketch(_) | Class::List | Class::Map | Class::Row => {
+            Some(Obstacle::Value)
+        }
+        _ => Some(Obstacle::Key),
+    }
+}
+
+/// Neither `char(n)` nor a geometry.
+fn is_varchar(field: &Field) -> bool {
+    field_type_name(field).starts_with("varchar")
 }
 
 fn quote(out: &mut String, text: &str) {
@@ -110,7 +170,7 @@ fn writer(array: &ArrayRef) -> Result<Writer<'_>> {
         }
         DataType::Map(..) => {
             let maps = array.as_map();
-            let keys = text::writer(maps.keys())?;
+            let keys = key_writer(maps.keys())?;
             let (values, write) = (maps.values(), writer(maps.values())?);
             Box::new(move |row, out| {
                 let mut entries = Vec::new();
@@ -143,11 +203,34 @@ fn writer(array: &ArrayRef) -> Result<Writer<'_>> {
             })
         }
         other => {
-            return Err(super::super::function::failure(
+            return Err(failure(
                 "TYPE_MISMATCH",
                 format!("Cannot cast {} to json", type_name(other)),
             ));
         }
+    })
+}
+
+/// Returns what appends the keys of objects.
+fn key_writer(keys: &ArrayRef) -> Result<Writer<'_>> {
+    Ok(match keys.data_type() {
+        // There are none.
+        DataType::Null => Box::new(|_, _| Ok(())),
+        DataType::Float64 => {
+            let values = keys.as_primitive::<Float64Type>();
+            Box::new(|row, out| {
+                out.push_str(&java_double(values.value(row)));
+                Ok(())
+            })
+        }
+        DataType::Float32 => {
+            let values = keys.as_primitive::<Float32Type>();
+            Box::new(|row, out| {
+                out.push_str(&java_real(values.value(row)));
+                Ok(())
+            })
+        }
+        _ => text::writer(keys)?,
     })
 }
 

@@ -298,13 +298,16 @@ fn class(field: &Field) -> Class {
 /// Refuses casts that do not exist.
 pub(super) fn check(from: &Field, to: &Field) -> Result<()> {
     use Class as C;
+    if class(to) == C::Json {
+        return json::check(from);
+    }
     let is_char = |field: &Field| matches!(text_length(field), TextLength::Char(_));
     let exists = match (class(from), class(to)) {
         // Only text is cast to `char`, and `char` only to text.
         (C::Text, to) if is_char(from) => to == C::Text,
         (from, C::Text) if is_char(to) => matches!(from, C::Null | C::Text),
         (C::Null, _)
-        | (C::Number, C::Number | C::Text | C::Json)
+        | (C::Number, C::Number | C::Text)
         | (
             C::Text,
             C::Number
@@ -314,15 +317,14 @@ pub(super) fn check(from: &Field, to: &Field) -> Result<()> {
             | C::Time
             | C::ZonedTime
             | C::Timestamp
-            | C::Json
             | C::Uuid
             | C::IpAddress,
         )
-        | (C::Date, C::Date | C::Timestamp | C::Text | C::Json)
+        | (C::Date, C::Date | C::Timestamp | C::Text)
         | (C::Time | C::ZonedTime, C::Time | C::ZonedTime | C::Text)
-        | (C::Timestamp, C::Timestamp | C::Date | C::Time | C::ZonedTime | C::Text | C::Json)
+        | (C::Timestamp, C::Timestamp | C::Date | C::Time | C::ZonedTime | C::Text)
         | (C::Interval(_), C::Text)
-        | (C::Json, C::Json | C::Number | C::Text | C::List | C::Map | C::Row)
+        | (C::Json, C::Number | C::Text | C::List | C::Map | C::Row)
         | (C::Uuid, C::Uuid | C::Text | C::Binary)
         | (C::IpAddress, C::IpAddress | C::Text | C::Binary)
         | (C::BingTile, C::BingTile)
@@ -330,7 +332,6 @@ pub(super) fn check(from: &Field, to: &Field) -> Result<()> {
         | (C::Sketch(_), C::Binary) => true,
         (C::Sketch(from), C::Sketch(to)) => from == to,
         (C::Interval(from), C::Interval(to)) => from == to,
-        (C::List | C::Map | C::Row, C::Json) => true,
         (C::List, C::List) | (C::Map, C::Map) | (C::Row, C::Row) => {
             let (inner_from, inner_to) = (children(from), children(to));
             inner_from.len() == inner_to.len()

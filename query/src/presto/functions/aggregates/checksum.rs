@@ -3,7 +3,8 @@
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
-    DataType, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type, TimeUnit,
+    DataType, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type,
+    IntervalMonthDayNanoType, IntervalUnit, IntervalYearMonthType, TimeUnit,
 };
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
@@ -11,9 +12,12 @@ use datafusion::logical_expr::Accumulator;
 
 use super::function::{Aggregate, only};
 use super::sum::primitives;
+use super::xxhash::{PRIME_1, PRIME_2, xxhash64};
 use crate::presto::error::TrinoFailure;
 use crate::presto::functions::shared::{Lists, map_parts, normal, unexpected};
+use crate::presto::opaque::{BING_TILE, BingTile, IP_ADDRESS, JSON, UUID};
 use crate::presto::types::type_name;
+use crate::presto::zoned_time::unit_and_offset;
 
 pub(super) fn definition() -> Aggregate {
     Aggregate {
@@ -34,93 +38,80 @@ fn coerce(types: &[DataType]) -> Result<Vec<DataType>> {
     }
 }
 
-const PRIME_1: u64 = 0x9e37_79b1_85eb_ca87;
-const PRIME_2: u64 = 0xc2b2_ae3d_27d4_eb4f;
-const PRIME_3: u64 = 0x1656_67b1_9e37_79f9;
-const PRIME_4: u64 = 0x85eb_ca77_c2b2_ae63;
-const PRIME_5: u64 = 0x27d4_eb2f_1656_67c5;
-
-/// Returns the 64-bit xxHash of bytes.
-///
-/// # Source
-/// <https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md>
-fn xxhash64(bytes: &[u8]) -> u64 {
-    let round = |acc: u64, lane: u64| {
-        acc.wrapping_add(lane.wrapping_mul(PRIME_2))
-            .rotate_left(31)
-            .wrapping_mul(PRIME_1)
-    };
-    let lane = |chunk: &[u8]| {
-        let mut lane = [0; 8];
-        lane.iter_mut()
-            .zip(chunk)
-            .for_each(|(slot, byte)| *slot = *byte);
-        u64::from_le_bytes(lane)
-    };
-    let (stripes, mut rest) = bytes.split_at(bytes.len() - bytes.len() % 32);
-    let mut hash = if stripes.is_empty() {
-        PRIME_5
-    } else {
-        let mut acc = [
-            PRIME_1.wrapping_add(PRIME_2),
-            PRIME_2,
-            0,
-            0_u64.wrapping_sub(PRIME_1),
-        ];
-        for stripe in stripes.chunks_exact(32) {
-            for (acc, chunk) in acc.iter_mut().zip(stripe.chunks_exact(8)) {
-                *acc = round(*acc, lane(chunk));
-            }
-        }
-        let mut hash = acc
-            .iter()
-            .zip([1, 7, 12, 18])
-            .fold(0_u64, |hash, (acc, turn)| {
-                hash.wrapping_add(acc.rotate_left(turn))
-            });
-        for acc in acc {
-            hash = (hash ^ round(0, acc))
-                .wrapping_mul(PRIME_1)
-                .wrapping_add(PRIME_4);
-        }
-        hash
-    };
-    hash = hash.wrapping_add(bytes.len() as u64);
-    while let Some((chunk, after)) = rest.split_at_checked(8) {
-        hash = (hash ^ round(0, lane(chunk)))
-            .rotate_left(27)
-            .wrapping_mul(PRIME_1)
-            .wrapping_add(PRIME_4);
-        rest = after;
-    }
-    if let Some((chunk, after)) = rest.split_at_checked(4) {
-        hash = (hash ^ lane(chunk).wrapping_mul(PRIME_1))
-            .rotate_left(23)
-            .wrapping_mul(PRIME_2)
-            .wrapping_add(PRIME_3);
-        rest = after;
-    }
-    for byte in rest {
-        hash = (hash ^ u64::from(*byte).wrapping_mul(PRIME_5))
-            .rotate_left(11)
-            .wrapping_mul(PRIME_1);
-    }
-    hash = (hash ^ (hash >> 33)).wrapping_mul(PRIME_2);
-    hash = (hash ^ (hash >> 29)).wrapping_mul(PRIME_3);
-    hash ^ (hash >> 32)
-}
-
 fn hash_i64(value: i64) -> u64 {
     xxhash64(&value.to_le_bytes())
 }
 
-/// Returns the hash that Presto's types give their values; 0 for NULL.
-fn hashes(values: &ArrayRef) -> Result<Vec<u64>> {
+/// The hash of a number of 64 bits within a row.
+fn mixed(value: i64) -> u64 {
+    value
+        .cast_unsigned()
+        .wrapping_mul(PRIME_2)
+        .rotate_left(31)
+        .wrapping_mul(PRIME_1)
+}
+
+/// Returns the hash of the last sixteen bytes, as two numbers.
+fn hash_sixteen(value: &[u8]) -> u64 {
+    let (_, halves) = value.as_rchunks::<8>();
+    halves.iter().fold(0, |hash, half| hash ^ xxhash64(half))
+}
+
+/// Returns the number that a tile is in Trino.
+fn tile_code(value: &[u8]) -> i64 {
+    let tile = BingTile::decode(value);
+    i64::from(tile.x) << 28 | i64::from(tile.y) << 5 | i64::from(tile.zoom)
+}
+
+const MILLIS_PER_DAY: i64 = 86_400_000;
+
+const fn nanos_of(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1_000_000_000,
+        TimeUnit::Millisecond => 1_000_000,
+        TimeUnit::Microsecond => 1_000,
+        TimeUnit::Nanosecond => 1,
+    }
+}
+
+fn picos_of(time: &DataType) -> i64 {
+    match time {
+        DataType::Time32(unit) | DataType::Time64(unit) => nanos_of(*unit) * 1_000,
+        _ => 1,
+    }
+}
+
+/// Hashes values by the numbers they are stored as.
+fn ticks(values: &ArrayRef, hash: impl Fn(i64) -> u64) -> Result<Vec<u64>> {
+    // Times of 32 bits become numbers of 32 bits first.
+    let numbers = match values.data_type() {
+        DataType::Time32(_) => &cast(values, &DataType::Int32)?,
+        _ => values,
+    };
+    let numbers = cast(numbers, &DataType::Int64)?;
+    let hashes = primitives::<Int64Type>(&numbers)?.iter();
+    Ok(hashes.map(|tick| tick.map_or(0, &hash)).collect())
+}
+
+/// Hashes timestamps as whole units and the picoseconds behind them.
+fn in_two(values: &ArrayRef, unit: TimeUnit, whole: TimeUnit) -> Result<Vec<u64>> {
+    let per_whole = nanos_of(whole) / nanos_of(unit);
+    ticks(values, |tick| {
+        let picos = tick.rem_euclid(per_whole) * nanos_of(unit) * 1_000;
+        hash_i64(tick.div_euclid(per_whole)) ^ hash_i64(picos)
+    })
+}
+
+/// Hashes a number of 64 bits.
+type Hash = fn(i64) -> u64;
+
+/// Returns the hash that Presto's types give their values, those of 64 bits by `hash`; 0 for NULL.
+fn hashes(values: &ArrayRef, hash: Hash) -> Result<Vec<u64>> {
     let numbers = |values: &ArrayRef| -> Result<Vec<u64>> {
         let numbers = cast(values, &DataType::Int64)?;
         Ok(primitives::<Int64Type>(&numbers)?
             .iter()
-            .map(|value| value.map_or(0, hash_i64))
+            .map(|value| value.map_or(0, hash))
             .collect())
     };
     Ok(match values.data_type() {
@@ -134,24 +125,51 @@ fn hashes(values: &ArrayRef) -> Result<Vec<u64>> {
             let days = cast(values, &DataType::Int32)?;
             primitives::<Int32Type>(&days)?
                 .iter()
-                .map(|day| day.map_or(0, |day| hash_i64(i64::from(day))))
+                .map(|day| day.map_or(0, |day| hash(i64::from(day))))
                 .collect()
+        }
+        time @ (DataType::Time32(_) | DataType::Time64(_)) => {
+            ticks(values, |tick| hash(tick * picos_of(time)))?
+        }
+        // By the moment in UTC.
+        zoned if let Some((unit, _)) = unit_and_offset(zoned) => {
+            ticks(values, |tick| hash(tick * nanos_of(unit)))?
+        }
+        DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, Some(_)) => numbers(&cast(
+            values,
+            &DataType::Timestamp(TimeUnit::Millisecond, None),
+        )?)?,
+        DataType::Timestamp(unit, Some(_)) => in_two(values, *unit, TimeUnit::Millisecond)?,
+        DataType::Timestamp(TimeUnit::Nanosecond, None) => {
+            in_two(values, TimeUnit::Nanosecond, TimeUnit::Microsecond)?
         }
         DataType::Timestamp(_, None) => numbers(&cast(
             values,
             &DataType::Timestamp(TimeUnit::Microsecond, None),
         )?)?,
+        DataType::Interval(IntervalUnit::YearMonth) => primitives::<IntervalYearMonthType>(values)?
+            .iter()
+            .map(|months| months.map_or(0, |months| hash(i64::from(months))))
+            .collect(),
+        DataType::Interval(_) => {
+            let values = cast(values, &DataType::Interval(IntervalUnit::MonthDayNano))?;
+            primitives::<IntervalMonthDayNanoType>(&values)?
+                .iter()
+                .map(|value| {
+                    value.map_or(0, |value| {
+                        let millis = value.nanoseconds / 1_000_000;
+                        hash(i64::from(value.days) * MILLIS_PER_DAY + millis)
+                    })
+                })
+                .collect()
+        }
         DataType::Float64 => primitives::<Float64Type>(values)?
             .iter()
-            .map(|value| value.map_or(0, |value| hash_i64((value + 0.0).to_bits() as i64)))
+            .map(|value| value.map_or(0, |value| hash((value + 0.0).to_bits() as i64)))
             .collect(),
         DataType::Float32 => primitives::<Float32Type>(values)?
             .iter()
-            .map(|value| {
-                value.map_or(0, |value| {
-                    hash_i64(i64::from((value + 0.0).to_bits() as i32))
-                })
-            })
+            .map(|value| value.map_or(0, |value| hash(i64::from((value + 0.0).to_bits() as i32))))
             .collect(),
         DataType::Decimal128(precision, _) => {
             let is_long = *precision > 18;
@@ -162,7 +180,7 @@ fn hashes(values: &ArrayRef) -> Result<Vec<u64>> {
                     Some(value) if is_long => {
                         hash_i64((value >> 64) as i64) ^ hash_i64(value as i64)
                     }
-                    Some(value) => hash_i64(value as i64),
+                    Some(value) => hash(value as i64),
                 })
                 .collect()
         }
@@ -171,6 +189,21 @@ fn hashes(values: &ArrayRef) -> Result<Vec<u64>> {
             .iter()
             .map(|text| text.map_or(0, |text| xxhash64(text.as_bytes())))
             .collect(),
+        json if *json == JSON => values
+            .as_string::<i64>()
+            .iter()
+            .map(|text| text.map_or(0, |text| xxhash64(text.as_bytes())))
+            .collect(),
+        opaque if *opaque == UUID || *opaque == IP_ADDRESS => values
+            .as_fixed_size_binary()
+            .iter()
+            .map(|value| value.map_or(0, hash_sixteen))
+            .collect(),
+        tile if *tile == BING_TILE => values
+            .as_fixed_size_binary()
+            .iter()
+            .map(|value| value.map_or(0, |tile| hash(tile_code(tile))))
+            .collect(),
         DataType::Binary => values
             .as_binary::<i32>()
             .iter()
@@ -178,7 +211,7 @@ fn hashes(values: &ArrayRef) -> Result<Vec<u64>> {
             .collect(),
         DataType::List(_) => {
             let lists = Lists::new(values)?;
-            let items = hashes(lists.values())?;
+            let items = hashes(lists.values(), hash)?;
             (0..lists.len())
                 .map(|row| {
                     let items = items.get(lists.range(row)).unwrap_or_default();
@@ -190,7 +223,7 @@ fn hashes(values: &ArrayRef) -> Result<Vec<u64>> {
         }
         DataType::Map(..) => {
             let (ranges, _, keys, items) = map_parts(values)?;
-            let (keys, items) = (hashes(&keys)?, hashes(&items)?);
+            let (keys, items) = (hashes(&keys, hash)?, hashes(&items, hash)?);
             let entry = |index: usize| {
                 let key = keys.get(index).copied().unwrap_or(0);
                 key ^ items.get(index).copied().unwrap_or(0)
@@ -204,7 +237,7 @@ fn hashes(values: &ArrayRef) -> Result<Vec<u64>> {
             let rows = values.as_struct();
             let mut all = vec![1_u64; rows.len()];
             for column in rows.columns() {
-                for (hash, item) in all.iter_mut().zip(hashes(column)?) {
+                for (hash, item) in all.iter_mut().zip(hashes(column, mixed)?) {
                     *hash = hash.wrapping_mul(31).wrapping_add(item);
                 }
             }
@@ -237,7 +270,7 @@ impl Accumulator for Checksum {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let values = only(values)?;
         let nulls = values.logical_nulls();
-        for (row, hash) in hashes(values)?.into_iter().enumerate() {
+        for (row, hash) in hashes(values, hash_i64)?.into_iter().enumerate() {
             let is_null = nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
             self.add(if is_null {
                 PRIME_1
@@ -267,18 +300,5 @@ impl Accumulator for Checksum {
 
     fn size(&self) -> usize {
         size_of_val(self)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hashes_are_those_of_the_specification() {
-        assert_eq!(xxhash64(b""), 0xef46_db37_51d8_e999);
-        assert_eq!(xxhash64(b"a"), 0xd24e_c4f1_a98c_6e5b);
-        let long = b"Nobody inspects the spammish repetition";
-        assert_eq!(xxhash64(long), 0xfbce_a83c_8a37_8bf1);
     }
 }

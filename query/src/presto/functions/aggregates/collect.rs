@@ -176,12 +176,22 @@ pub(super) fn without_nulls(columns: &[ArrayRef], place: usize) -> Result<Column
     let column = columns
         .get(place)
         .ok_or_else(|| internal("an aggregate without its argument"))?;
-    if column.logical_null_count() == 0 {
+    let nulls = column.logical_nulls();
+    let Some(nulls) = nulls.filter(|nulls| nulls.null_count() > 0) else {
         return Ok(columns.to_vec());
-    }
-    let rows: UInt32Array = (0..column.len())
-        .filter(|row| column.is_valid(*row))
+    };
+    let rows: UInt32Array = nulls
+        .valid_indices()
         .map(|row| u32::try_from(row).ok())
         .collect();
     Ok(take_arrays(columns, &rows, None)?)
+}
+
+/// Returns the rows in which no column is NULL.
+pub(super) fn without_any_null(columns: &[ArrayRef]) -> Result<Columns> {
+    let mut kept = columns.to_vec();
+    for place in 0..columns.len() {
+        kept = without_nulls(&kept, place)?;
+    }
+    Ok(kept)
 }

@@ -3,7 +3,7 @@
 use crate::presto::functions::shared::{Description, aggregate};
 
 /// What `SHOW FUNCTIONS` says of them.
-pub(in crate::presto::functions) const DESCRIPTIONS: [Description; 107] = [
+pub(in crate::presto::functions) const DESCRIPTIONS: [Description; 112] = [
     aggregate(
         "any_value",
         "t",
@@ -135,11 +135,14 @@ pub(in crate::presto::functions) const DESCRIPTIONS: [Description; 107] = [
     aggregate("bool_or", "boolean", "boolean", ""),
     aggregate("checksum", "varbinary", "t", "Checksum of the given values"),
     aggregate("corr", "double", "double, double", ""),
+    aggregate("corr", "real", "real, real", ""),
     aggregate("count", "bigint", "", ""),
     aggregate("count", "bigint", "t", "Counts the non-null values"),
     aggregate("count_if", "bigint", "boolean", ""),
     aggregate("covar_pop", "double", "double, double", ""),
+    aggregate("covar_pop", "real", "real, real", ""),
     aggregate("covar_samp", "double", "double, double", ""),
+    aggregate("covar_samp", "real", "real, real", ""),
     aggregate(
         "entropy",
         "double",
@@ -336,8 +339,10 @@ pub(in crate::presto::functions) const DESCRIPTIONS: [Description; 107] = [
     aggregate("regr_avgy", "double", "double, double", ""),
     aggregate("regr_count", "double", "double, double", ""),
     aggregate("regr_intercept", "double", "double, double", ""),
+    aggregate("regr_intercept", "real", "real, real", ""),
     aggregate("regr_r2", "double", "double, double", ""),
     aggregate("regr_slope", "double", "double, double", ""),
+    aggregate("regr_slope", "real", "real, real", ""),
     aggregate("regr_sxx", "double", "double, double", ""),
     aggregate("regr_sxy", "double", "double, double", ""),
     aggregate("regr_syy", "double", "double, double", ""),

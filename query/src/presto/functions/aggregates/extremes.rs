@@ -14,7 +14,7 @@ use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use super::collect::{Collect, Collector, Columns, collected_state, without_nulls};
 use super::function::{Aggregate, Inputs};
 use crate::presto::functions::shared::{
-    Comparable, constant_i64, internal, invalid, list_of, normal, unexpected,
+    Comparable, constant_i64, internal, invalid, is_orderable, list_of, normal, unexpected,
 };
 
 pub(super) fn definitions() -> Vec<Aggregate> {
@@ -88,9 +88,13 @@ fn by(
 fn coerce_by(name: &str, types: &[DataType]) -> Result<Vec<DataType>> {
     match types {
         [x, y] => Ok(vec![normal(x), normal(y)]),
-        [x, y, n] if n.is_integer() => Ok(vec![normal(x), normal(y), DataType::Int64]),
+        [x, y, n] if is_number(n) => Ok(vec![normal(x), normal(y), DataType::Int64]),
         _ => Err(unexpected(name, types)),
     }
+}
+
+fn is_number(n: &DataType) -> bool {
+    n.is_integer() || *n == DataType::Null
 }
 
 fn by_type(types: &[DataType]) -> Result<DataType> {
@@ -103,7 +107,7 @@ fn by_type(types: &[DataType]) -> Result<DataType> {
 
 fn coerce_n(name: &str, types: &[DataType]) -> Result<Vec<DataType>> {
     match types {
-        [x, n] if n.is_integer() => Ok(vec![normal(x), DataType::Int64]),
+        [x, n] if is_number(n) && is_orderable(x) => Ok(vec![normal(x), DataType::Int64]),
         _ => Err(unexpected(name, types)),
     }
 }
@@ -356,10 +360,11 @@ const fn n_of(
         types: |inputs| inputs.types.clone(),
         // The key is before the number.
         prepare: |inputs, values| {
+            let values = without_nulls(values, inputs.arguments.saturating_sub(1))?;
             for row in 0..values.last().map_or(0, |numbers| numbers.len()) {
-                limit(inputs, values, row)?;
+                limit(inputs, &values, row)?;
             }
-            without_nulls(values, inputs.arguments.saturating_sub(2))
+            without_nulls(&values, inputs.arguments.saturating_sub(2))
         },
         compact: Some(compact),
         finish,

@@ -7,7 +7,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::error::Result;
 
-use super::collect::{Collect, Collector, Columns, collected_state, without_nulls};
+use super::collect::{Collect, Collector, Columns, collected_state, without_any_null};
 use super::function::{Aggregate, Inputs};
 use super::maps::one_map;
 use super::sum::primitives;
@@ -29,7 +29,9 @@ fn coerce(types: &[DataType]) -> Result<Vec<DataType>> {
     let ([buckets, value] | [buckets, value, _]) = types else {
         return Err(wrong());
     };
-    if !buckets.is_integer() || types.iter().skip(1).any(|t| !t.is_numeric()) {
+    let is_null = |t: &DataType| *t == DataType::Null;
+    let is_number = |t: &DataType| t.is_numeric() || is_null(t);
+    if !(buckets.is_integer() || is_null(buckets)) || !types.iter().skip(1).all(is_number) {
         return Err(wrong());
     }
     let value = match normal(value) {
@@ -55,7 +57,7 @@ const SPARE: usize = 2_000;
 static HISTOGRAM: Collector = Collector {
     types: |_| vec![DataType::Float64, DataType::Float64, DataType::Int64],
     prepare: |_, values| {
-        let present = without_nulls(values, 1)?;
+        let present = without_any_null(values)?;
         let [buckets, value, weights @ ..] = present.as_slice() else {
             return Err(internal("numeric_histogram takes buckets and a value"));
         };

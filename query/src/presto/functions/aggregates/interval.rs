@@ -14,6 +14,7 @@ use super::sum::primitives;
 use crate::presto::functions::shared::{internal, out_of_range};
 
 const NANOS_PER_DAY: i128 = 86_400_000_000_000;
+const NANOS_PER_MILLI: i128 = 1_000_000;
 
 /// Returns the types of the state: months, the rest in nanoseconds, and the count.
 pub(super) fn interval_states() -> Vec<DataType> {
@@ -128,10 +129,15 @@ impl Accumulator for IntervalTotal {
         let (months, rest) = match self.mean {
             Mean::Sum => (self.months, self.rest),
             Mean::Average => {
-                let mean = |total: f64| (total / self.count as f64).round();
+                let unit = if matches!(self.returns, DataType::Interval(_)) {
+                    NANOS_PER_MILLI
+                } else {
+                    1
+                };
+                let mean = |total: f64| (total / self.count as f64 + 0.5).floor();
                 (
                     mean(self.months as f64) as i64,
-                    mean(self.rest as f64) as i128,
+                    mean((self.rest / unit) as f64) as i128 * unit,
                 )
             }
         };

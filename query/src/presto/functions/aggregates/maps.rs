@@ -10,7 +10,9 @@ use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 
-use super::collect::{Collect, Collector, Columns, collected_state, without_nulls};
+use super::collect::{
+    Collect, Collector, Columns, collected_state, without_any_null, without_nulls,
+};
 use super::function::{Aggregate, Order};
 use super::sum::primitives;
 use crate::presto::functions::maps::Grouped;
@@ -79,6 +81,7 @@ fn coerce(name: &str, types: &[DataType], count: usize) -> Result<Vec<DataType>>
 fn coerce_map(types: &[DataType]) -> Result<Vec<DataType>> {
     match types {
         [one] if matches!(one, DataType::Map(..)) => Ok(vec![normal(one)]),
+        [DataType::Null] => Ok(vec![map_of(DataType::Null, DataType::Null)]),
         _ => Err(unexpected("map_union", types)),
     }
 }
@@ -88,7 +91,8 @@ fn coerce_frequent(types: &[DataType]) -> Result<Vec<DataType>> {
     let [buckets, value, capacity] = types else {
         return Err(wrong());
     };
-    if !buckets.is_integer() || !capacity.is_integer() {
+    let is_number = |t: &DataType| t.is_integer() || *t == DataType::Null;
+    if !is_number(buckets) || !is_number(capacity) {
         return Err(wrong());
     }
     let value = match normal(value) {
@@ -253,7 +257,7 @@ static MOST_FREQUENT: Collector = Collector {
         let [_, _, _, ..] = values else {
             return Err(internal("approx_most_frequent takes three arguments"));
         };
-        let present = without_nulls(values, 1)?;
+        let present = without_any_null(values)?;
         let [buckets, value, capacity, ..] = present.as_slice() else {
             return Err(internal("approx_most_frequent takes three arguments"));
         };

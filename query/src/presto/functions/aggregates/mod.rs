@@ -14,15 +14,18 @@ mod interval;
 mod maps;
 mod min_max;
 mod moments;
+mod pairs;
 mod percentile;
 mod planner;
 mod real;
 mod sketches;
 mod sliding;
+mod statistic;
 mod sum;
 #[cfg(test)]
 mod tests;
 mod text;
+mod xxhash;
 
 pub(super) use self::descriptions::DESCRIPTIONS;
 pub(crate) use self::planner::AggregatePlanner;
@@ -50,6 +53,7 @@ pub(super) fn aggregates() -> Vec<AggregateUDF> {
         maps::definitions(),
         extremes::definitions(),
         moments::definitions(),
+        pairs::definitions(),
         sketches::definitions(),
         digests::definitions(),
     ]

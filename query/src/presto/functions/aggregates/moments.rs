@@ -1,4 +1,4 @@
-//! `skewness`, `kurtosis`, `geometric_mean` and `entropy`.
+//! `skewness`, `kurtosis`, `var_pop`, `stddev_pop`, `geometric_mean` and `entropy`.
 
 use arrow::array::ArrayRef;
 use arrow::compute::cast;
@@ -9,28 +9,50 @@ use datafusion::logical_expr::Accumulator;
 
 use super::function::{Aggregate, only};
 use super::real::RealAccumulator;
+use super::statistic::Statistic;
 use super::sum::primitives;
 use crate::presto::functions::shared::{internal, invalid, normal, unexpected};
 
 pub(super) fn definitions() -> Vec<Aggregate> {
-    let five = |_: &super::function::Inputs| vec![DataType::Float64; 5];
     vec![
         Aggregate {
-            state: five,
+            state: |_| Moments::state(),
+            groups: |inputs| Some(SKEWNESS.groups(inputs)),
             ..Aggregate::new(
                 "skewness",
                 |t| coerce_double("skewness", t),
                 double,
-                |_| Ok(Box::new(Moments::new(Moments::skewness))),
+                |inputs| Ok(SKEWNESS.accumulator(inputs)),
             )
         },
         Aggregate {
-            state: five,
+            state: |_| Moments::state(),
+            groups: |inputs| Some(KURTOSIS.groups(inputs)),
             ..Aggregate::new(
                 "kurtosis",
                 |t| coerce_double("kurtosis", t),
                 double,
-                |_| Ok(Box::new(Moments::new(Moments::kurtosis))),
+                |inputs| Ok(KURTOSIS.accumulator(inputs)),
+            )
+        },
+        Aggregate {
+            state: |_| Variance::state(),
+            groups: |inputs| Some(VAR_POP.groups(inputs)),
+            ..Aggregate::new(
+                "var_pop",
+                |t| coerce_double("var_pop", t),
+                double,
+                |inputs| Ok(VAR_POP.accumulator(inputs)),
+            )
+        },
+        Aggregate {
+            state: |_| Variance::state(),
+            groups: |inputs| Some(STDDEV_POP.groups(inputs)),
+            ..Aggregate::new(
+                "stddev_pop",
+                |t| coerce_double("stddev_pop", t),
+                double,
+                |inputs| Ok(STDDEV_POP.accumulator(inputs)),
             )
         },
         Aggregate {
@@ -76,118 +98,97 @@ fn coerce_double(name: &str, types: &[DataType]) -> Result<Vec<DataType>> {
 
 fn coerce_mean(types: &[DataType]) -> Result<Vec<DataType>> {
     match types {
-        [t] if normal(t) == DataType::Float32 => Ok(vec![DataType::Float32]),
+        [t] if t.is_decimal() || normal(t) == DataType::Float32 => Ok(vec![DataType::Float32]),
         _ => coerce_double("geometric_mean", types),
     }
 }
 
 /// Count, mean and the sums of the powers of the distances from the mean.
-#[derive(Debug)]
-struct Moments {
-    answer: fn(&Self) -> Option<f64>,
-    count: f64,
-    m1: f64,
-    m2: f64,
-    m3: f64,
-    m4: f64,
+type Moments = Statistic<5>;
+
+const fn of_moments(answer: fn(&[f64; 5]) -> Option<f64>) -> Moments {
+    Statistic { add, merge, answer }
 }
 
-impl Moments {
-    fn new(answer: fn(&Self) -> Option<f64>) -> Self {
-        Self {
-            answer,
-            count: 0.0,
-            m1: 0.0,
-            m2: 0.0,
-            m3: 0.0,
-            m4: 0.0,
-        }
-    }
+static SKEWNESS: Moments =
+    of_moments(|[n, _, m2, m3, _]| (*n >= 3.0).then(|| n.sqrt() * m3 / m2.powf(1.5)));
 
-    fn skewness(&self) -> Option<f64> {
-        (self.count >= 3.0).then(|| self.count.sqrt() * self.m3 / self.m2.powf(1.5))
-    }
+static KURTOSIS: Moments = of_moments(|[n, _, m2, _, m4]| {
+    (*n >= 4.0).then(|| {
+        (n * (n + 1.0)) / ((n - 1.0) * (n - 2.0) * (n - 3.0)) * (n - 1.0).powi(2) * m4 / m2.powi(2)
+            - 3.0 * (n - 1.0).powi(2) / ((n - 2.0) * (n - 3.0))
+    })
+});
 
-    fn kurtosis(&self) -> Option<f64> {
-        let n = self.count;
-        (n >= 4.0).then(|| {
-            (n * (n + 1.0)) / ((n - 1.0) * (n - 2.0) * (n - 3.0)) * (n - 1.0).powi(2) * self.m4
-                / self.m2.powi(2)
-                - 3.0 * (n - 1.0).powi(2) / ((n - 2.0) * (n - 3.0))
-        })
-    }
+/// Count, mean and the sum of the squares of the distances from it.
+type Variance = Statistic<3>;
 
-    /// Adds the rows of another group, in the way of Pébay.
-    fn merge(&mut self, nb: f64, b1: f64, b2: f64, b3: f64, b4: f64) {
-        if nb == 0.0 {
-            return;
-        }
-        let (na, a1, a2, a3, a4) = (self.count, self.m1, self.m2, self.m3, self.m4);
-        let n = na + nb;
-        let delta = b1 - a1;
-        self.count = n;
-        self.m1 = (na * a1 + nb * b1) / n;
-        self.m2 = a2 + b2 + delta.powi(2) * na * nb / n;
-        self.m3 = a3
-            + b3
+const fn of_variance(answer: fn(&[f64; 3]) -> Option<f64>) -> Variance {
+    Statistic {
+        // In the way of Welford.
+        add: |[n, mean, squares], value, _| {
+            *n += 1.0;
+            let delta = value - *mean;
+            *mean += delta / *n;
+            *squares += delta * (value - *mean);
+        },
+        // In the way of Chan.
+        merge: |variance, other| {
+            let ([na, a, before], [nb, b, more]) = (*variance, *other);
+            if na == 0.0 {
+                *variance = *other;
+            } else if nb > 0.0 {
+                let (n, delta) = (na + nb, b - a);
+                let squares = before + more + delta * delta * na * nb / n;
+                *variance = [n, a + delta * nb / n, squares];
+            }
+        },
+        answer,
+    }
+}
+
+static VAR_POP: Variance = of_variance(|[n, _, squares]| (*n > 0.0).then(|| squares / n));
+
+static STDDEV_POP: Variance =
+    of_variance(|[n, _, squares]| (*n > 0.0).then(|| (squares / n).sqrt()));
+
+/// Adds a row, in the way of Terriberry.
+fn add(moments: &mut [f64; 5], value: f64, _: f64) {
+    let [before, m1, m2, m3, m4] = *moments;
+    let n = before + 1.0;
+    let delta = value - m1;
+    let share = delta / n;
+    let more = delta * share * before;
+    *moments = [
+        n,
+        m1 + share,
+        m2 + more,
+        m3 + more * share * (n - 2.0) - 3.0 * share * m2,
+        m4 + more * (share * share) * (n * n - 3.0 * n + 3.0) + 6.0 * (share * share) * m2
+            - 4.0 * share * m3,
+    ];
+}
+
+/// Adds the rows of another group, in the way of Pébay.
+fn merge(moments: &mut [f64; 5], other: &[f64; 5]) {
+    let ([na, a1, a2, a3, a4], [nb, b1, b2, b3, b4]) = (*moments, *other);
+    if nb == 0.0 {
+        return;
+    }
+    let n = na + nb;
+    let delta = b1 - a1;
+    *moments = [
+        n,
+        (na * a1 + nb * b1) / n,
+        a2 + b2 + delta.powi(2) * na * nb / n,
+        a3 + b3
             + delta.powi(3) * na * nb * (na - nb) / (n * n)
-            + 3.0 * delta * (na * b2 - nb * a2) / n;
-        self.m4 = a4
-            + b4
+            + 3.0 * delta * (na * b2 - nb * a2) / n,
+        a4 + b4
             + delta.powi(4) * na * nb * (na * na - na * nb + nb * nb) / n.powi(3)
             + 6.0 * delta.powi(2) * (na * na * b2 + nb * nb * a2) / (n * n)
-            + 4.0 * delta * (na * b3 - nb * a3) / n;
-    }
-}
-
-impl Accumulator for Moments {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        for value in primitives::<Float64Type>(only(values)?)?.iter().flatten() {
-            self.merge(1.0, value, 0.0, 0.0, 0.0);
-        }
-        Ok(())
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let [count, m1, m2, m3, m4] = states else {
-            return Err(internal("moments have five columns"));
-        };
-        let (count, m1) = (
-            primitives::<Float64Type>(count)?,
-            primitives::<Float64Type>(m1)?,
-        );
-        let (m2, m3) = (
-            primitives::<Float64Type>(m2)?,
-            primitives::<Float64Type>(m3)?,
-        );
-        let m4 = primitives::<Float64Type>(m4)?;
-        for row in 0..count.len() {
-            self.merge(
-                count.value(row),
-                m1.value(row),
-                m2.value(row),
-                m3.value(row),
-                m4.value(row),
-            );
-        }
-        Ok(())
-    }
-
-    fn evaluate(&mut self) -> Result<ScalarValue> {
-        Ok(ScalarValue::Float64((self.answer)(self)))
-    }
-
-    fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let parts = [self.count, self.m1, self.m2, self.m3, self.m4];
-        Ok(parts
-            .into_iter()
-            .map(|part| ScalarValue::Float64(Some(part)))
-            .collect())
-    }
-
-    fn size(&self) -> usize {
-        size_of_val(self)
-    }
+            + 4.0 * delta * (na * b3 - nb * a3) / n,
+    ];
 }
 
 /// Two totals, to each of which every value adds a term.

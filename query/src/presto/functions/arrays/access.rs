@@ -10,8 +10,8 @@ use datafusion::error::Result;
 use crate::presto::error::TrinoFailure;
 use crate::presto::functions::networks;
 use crate::presto::functions::shared::{
-    Call, Comparable, Definition, Lists, Nulls, common_type, internal, invalid, list_of, map_of,
-    map_parts, map_types, nan_flags, normal, same_lists, texts, unexpected,
+    Call, Comparable, Definition, Lists, Nulls, common_type, internal, invalid, is_orderable,
+    list_of, map_of, map_parts, map_types, nan_flags, normal, same_lists, texts, unexpected,
 };
 use crate::presto::opaque::IP_ADDRESS;
 use crate::presto::types::type_name;
@@ -55,18 +55,26 @@ pub(super) fn definitions() -> Vec<Definition> {
         ),
         strict(
             "array_max",
-            |types| one_list("array_max", types),
+            |types| one_ordered_list("array_max", types),
             item_type,
             |call| extreme(call, End::Last),
         ),
         strict(
             "array_min",
-            |types| one_list("array_min", types),
+            |types| one_ordered_list("array_min", types),
             item_type,
             |call| extreme(call, End::First),
         ),
         strict("array_join", coerce_join, varchar, array_join),
     ]
+}
+
+fn one_ordered_list(name: &str, types: &[DataType]) -> Result<Vec<DataType>> {
+    let coerced = one_list(name, types)?;
+    if coerced.iter().all(is_orderable) {
+        return Ok(coerced);
+    }
+    Err(unexpected(name, types))
 }
 
 /// Which end of an order.
@@ -161,15 +169,14 @@ fn coerce_element_at(types: &[DataType]) -> Result<Vec<DataType>> {
         let key = common_type(&key, index).ok_or_else(|| unexpected("element_at", types))?;
         return Ok(vec![map_of(key.clone(), value), key]);
     }
-    let collection = match collection {
-        DataType::Null => list_of(DataType::Null),
-        list @ DataType::List(_) => list,
-        _ => return Err(unexpected("element_at", types)),
-    };
-    if !index.is_integer() && *index != DataType::Null {
-        return Err(unexpected("element_at", types));
+    let is_position = index.is_integer() || *index == DataType::Null;
+    match collection {
+        DataType::Null if is_position => Ok(vec![list_of(DataType::Null), DataType::Int64]),
+        // What is no position is a key.
+        DataType::Null => Ok(vec![map_of(normal(index), DataType::Null), normal(index)]),
+        list @ DataType::List(_) if is_position => Ok(vec![list, DataType::Int64]),
+        _ => Err(unexpected("element_at", types)),
     }
-    Ok(vec![collection, DataType::Int64])
 }
 
 fn element_type(types: &[DataType]) -> Result<DataType> {

@@ -37,7 +37,8 @@ pub(super) fn definitions() -> Vec<Definition> {
             coerce_reverse,
             first_type,
             reverse,
-        ),
+        )
+        .keeping_char(),
     ]
 }
 

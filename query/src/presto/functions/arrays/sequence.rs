@@ -44,6 +44,13 @@ fn coerce(types: &[DataType]) -> Result<Vec<DataType>> {
         return Err(wrong());
     };
     let step = types.get(2);
+    let is_of_days = step.is_some_and(|step| *step != DataType::Null && is_interval(step));
+    // A NULL has the type of the other end.
+    let (start, stop) = match (start, stop) {
+        (DataType::Null, DataType::Null) if is_of_days => (&DataType::Date32, &DataType::Date32),
+        (DataType::Null, other) | (other, DataType::Null) => (other, other),
+        both => both,
+    };
     let is_number = |t: &DataType| t.is_integer() || *t == DataType::Null;
     let mut coerced = match (start, stop) {
         (DataType::Date32, DataType::Date32) if step.is_none_or(is_interval) => {

@@ -191,13 +191,14 @@ fn array_histogram(call: &Call<'_>) -> Result<ArrayRef> {
     };
     let lists = Lists::new(column)?;
     let items = lists.values();
+    let nulls = items.logical_nulls();
     let encoded = Comparable::new(items.data_type())?.encode(items)?;
     let mut picker = Picker::new(call.rows);
     let mut counts: Vec<i64> = Vec::new();
     for row in 0..call.rows {
         let mut places = HashMap::new();
         for index in lists.range(row) {
-            if items.is_null(index) {
+            if nulls.as_ref().is_some_and(|nulls| nulls.is_null(index)) {
                 continue;
             }
             let place = *places.entry(encoded.row(index)).or_insert_with(|| {

@@ -1,19 +1,29 @@
 //! Bytes as text and numbers, and back.
 
+use std::sync::LazyLock;
+
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use data_encoding::{BASE32, BASE32_NOPAD, HEXUPPER};
+use data_encoding::{BASE32, BASE32_NOPAD, Encoding, HEXUPPER};
 use datafusion::error::Result;
 
 use crate::presto::functions::call::{Bytes, Call, Double, Int, Long, Real, Text, invalid};
 
-const LENIENT: GeneralPurposeConfig =
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
 const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+/// Base32 of which the last letter may have bits that are no part of a byte.
+static LENIENT_BASE32: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut specification = BASE32_NOPAD.specification();
+    specification.check_trailing_bits = false;
+    specification.encoding().unwrap_or(BASE32_NOPAD)
+});
 
 /// Returns the bytes of a binary or text argument.
 fn input(call: &Call, row: usize) -> Option<&[u8]> {
@@ -118,6 +128,9 @@ pub(super) fn to_base64url(call: &Call) -> Result<ArrayRef> {
 
 fn from_64(call: &Call, engine: &GeneralPurpose) -> Result<ArrayRef> {
     decode(call, |text, out| {
+        if text.ends_with(b"=") && text.len() % 4 != 0 {
+            return Err(invalid("Input byte array has wrong 4-byte ending unit"));
+        }
         engine.decode_vec(text, out).map_err(|error| {
             invalid(match error {
                 base64::DecodeError::InvalidByte(_, byte) => {
@@ -145,7 +158,7 @@ pub(super) fn from_base32(call: &Call) -> Result<ArrayRef> {
     decode(call, |text, out| {
         let end = text.iter().rposition(|b| *b != b'=').map_or(0, |at| at + 1);
         let text = text.get(..end).unwrap_or_default();
-        let bytes = BASE32_NOPAD.decode(text).map_err(|error| {
+        let bytes = LENIENT_BASE32.decode(text).map_err(|error| {
             invalid(match error.kind {
                 data_encoding::DecodeKind::Length => format!("Invalid input length {}", text.len()),
                 _ => {

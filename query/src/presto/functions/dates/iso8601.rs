@@ -146,6 +146,57 @@ fn timestamp(text: &str) -> Result<(NaiveDateTime, Option<String>)> {
     Ok((day.and_time(time), zone))
 }
 
+/// Returns whether each character of the text is like that of the shape, in which `0` is any digit.
+fn has_shape(text: &str, shape: &str) -> bool {
+    let mut pairs = text.bytes().zip(shape.bytes());
+    text.len() == shape.len()
+        && pairs.all(|(own, wanted)| match wanted {
+            b'0' => own.is_ascii_digit(),
+            _ => own == wanted,
+        })
+}
+
+/// As [`timestamp`], of a whole date, hour and minute, perhaps an offset with a colon and a zone in brackets.
+fn zoned_timestamp(text: &str) -> Result<(NaiveDateTime, Option<String>)> {
+    let wrong = || invalid(format!("Text '{text}' could not be parsed"));
+    let in_brackets = text.strip_suffix(']').and_then(|text| text.split_once('['));
+    let (written, region) = match in_brackets {
+        Some((written, region)) => (written, Some(region)),
+        None => (text, None),
+    };
+    let written = written.to_ascii_uppercase();
+    let (day, time) = written.split_once('T').ok_or_else(wrong)?;
+    let zone_at = time.find(['Z', '+', '-']).unwrap_or(time.len());
+    let (time, offset) = time.split_at_checked(zone_at).ok_or_else(wrong)?;
+    let (whole, fraction) = time.split_once('.').unwrap_or((time, ""));
+    let is_whole = has_shape(whole, "00:00:00");
+    let is_time = is_whole || (has_shape(time, "00:00") && fraction.is_empty());
+    let is_offset =
+        matches!(offset, "" | "Z") || has_shape(offset, "+00:00") || has_shape(offset, "-00:00");
+    let is_fraction = fraction.len() <= 9 && fraction.bytes().all(|b| b.is_ascii_digit());
+    let is_date = has_shape(day.trim_start_matches('-'), "0000-00-00");
+    if !(is_date && is_time && is_fraction && is_offset) || (region.is_some() && offset.is_empty())
+    {
+        return Err(wrong());
+    }
+    let time = clock(time.trim_end_matches('.')).ok_or_else(wrong)?;
+    let zone = match region.unwrap_or(offset) {
+        "" => None,
+        zone => Some(normalize_zone(zone).ok_or_else(wrong)?),
+    };
+    Ok((date(day)?.and_time(time), zone))
+}
+
+/// Reads a timestamp, of nanoseconds or not.
+type Read = fn(&str) -> Result<(NaiveDateTime, Option<String>)>;
+
+const fn reader(unit: TimeUnit) -> Read {
+    match unit {
+        TimeUnit::Nanosecond => zoned_timestamp,
+        _ => timestamp,
+    }
+}
+
 /// `from_iso8601_date(text)`.
 pub(super) fn from_iso8601_date(call: &Call) -> Result<ArrayRef> {
     let result = build(call.rows, |row| {
@@ -164,7 +215,7 @@ pub(super) fn zone_of_constant(planned: &Planned<'_>) -> Result<DataType> {
     };
     let zone = planned
         .text(0)
-        .and_then(|text| timestamp(&text).ok())
+        .and_then(|text| reader(unit)(&text).ok())
         .and_then(|(_, zone)| zone)
         .map_or_else(|| planned.zone.into(), Into::into);
     Ok(DataType::Timestamp(unit, Some(zone)))
@@ -173,15 +224,15 @@ pub(super) fn zone_of_constant(planned: &Planned<'_>) -> Result<DataType> {
 /// `from_iso8601_timestamp(text)`, and with nanoseconds.
 pub(super) fn from_iso8601_timestamp(call: &Call) -> Result<ArrayRef> {
     let session = parse_zone(&call.zone)?;
-    let per_second = match call.returns {
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => 1_000_000_000,
-        _ => 1_000,
+    let (per_second, read) = match call.returns {
+        DataType::Timestamp(unit @ TimeUnit::Nanosecond, _) => (1_000_000_000, reader(unit)),
+        _ => (1_000, reader(TimeUnit::Millisecond)),
     };
     let result = build(call.rows, |row| {
         let Some(text) = call.get::<Text>(0, row) else {
             return Ok(None);
         };
-        let (local, zone) = timestamp(text)?;
+        let (local, zone) = read(text)?;
         let instant = match zone {
             Some(zone) => to_instant(&parse_zone(&zone)?, local)?,
             None => to_instant(&session, local)?,

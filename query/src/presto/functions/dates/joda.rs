@@ -107,6 +107,11 @@ pub(super) fn format_datetime(call: &Call) -> Result<ArrayRef> {
             None => 0,
         };
         let items = patterns.get(pattern, compile)?;
+        if moments.zone.is_none() && items.iter().any(Item::is_of_zone) {
+            return Err(invalid(
+                "format_datetime for TIMESTAMP type, cannot use 'Z' nor 'z' in format, as this type does not contain TZ information",
+            ));
+        }
         print(out, items, moments.local_of(raw)?, (&zone_name, offset))?;
         Ok(true)
     })

@@ -87,6 +87,16 @@ impl Moments {
         self.raw(row).map(|raw| self.local_of(raw)).transpose()
     }
 
+    /// Returns how many seconds the zone of a row's moment is ahead of UTC at that moment.
+    pub(in crate::presto::functions) fn offset(&self, row: usize) -> Result<Option<i32>> {
+        let (Some(raw), Some(zone)) = (self.raw(row), &self.zone) else {
+            return Ok(None);
+        };
+        let instant = naive(raw, self.per_second)?;
+        let offset = zone.offset_from_utc_datetime(&instant).fix();
+        Ok(Some(offset.local_minus_utc()))
+    }
+
     /// Returns the wall time that a value says.
     pub(super) fn local_of(&self, raw: i64) -> Result<NaiveDateTime> {
         if self.sort == Sort::Date {

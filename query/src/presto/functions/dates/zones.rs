@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array};
 use arrow::datatypes::{DataType, Decimal128Type, TimeUnit};
-use chrono::{Offset as _, TimeZone as _};
 use datafusion::error::Result;
 
 use super::moments::{
-    Moments, as_type, build, naive, name_of_zone, numbers, parse_zone, scaled, to_instant,
+    Moments, as_type, build, name_of_zone, numbers, parse_zone, scaled, to_instant,
 };
 use crate::presto::functions::call::{Call, Double, Long, failure, invalid};
 use crate::presto::functions::scalar::Planned;
+use crate::presto::temporal::normalize_zone;
 use crate::presto::zoned_time::{offset_text, unit_and_offset};
 
 /// Returns the type with the zone that a constant second argument names.
@@ -44,7 +44,16 @@ fn constant_zone(planned: &Planned<'_>, position: usize) -> Result<Arc<str>> {
 pub(super) fn of_unixtime(planned: &Planned<'_>) -> Result<DataType> {
     let zone = match planned.types.len() {
         1 => Arc::from(planned.zone),
-        2 => constant_zone(planned, 1)?,
+        2 => {
+            if let Some(zone) = planned.text(1)
+                && !zone.is_empty()
+                && normalize_zone(&zone).is_none()
+            {
+                let message = format!("Time zone not supported: {zone}");
+                return Err(failure("NOT_SUPPORTED", message));
+            }
+            constant_zone(planned, 1)?
+        }
         _ => constant_offset(planned)?,
     };
     Ok(DataType::Timestamp(TimeUnit::Millisecond, Some(zone)))
@@ -163,15 +172,8 @@ pub(super) fn to_unixtime(call: &Call) -> Result<ArrayRef> {
 fn offset_minutes(call: &Call) -> Result<Int64Array> {
     let moments = Moments::of(call, 0)?;
     build(call.rows, |row| {
-        let (Some(raw), Some(zone)) = (moments.raw(row), &moments.zone) else {
-            return Ok(None);
-        };
-        let instant = naive(raw, moments.per_second)?;
-        let seconds = zone
-            .offset_from_utc_datetime(&instant)
-            .fix()
-            .local_minus_utc();
-        Ok(Some(i64::from(seconds / 60)))
+        let seconds = moments.offset(row)?;
+        Ok(seconds.map(|seconds| i64::from(seconds / 60)))
     })
 }
 

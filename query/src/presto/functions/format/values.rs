@@ -5,14 +5,22 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Float32Type, Float64Type, Int64Type, IntervalMonthDayNanoType,
+    IntervalUnit, IntervalYearMonthType,
+};
+use chrono::NaiveDateTime;
 use datafusion::error::Result;
 
 use crate::presto::functions::call::{Call, failure};
 use crate::presto::functions::dates::Moments;
-use crate::presto::numbers::{decimal_text, java_double};
-use crate::presto::opaque::{IP_ADDRESS, Opaque, UUID};
-use crate::presto::temporal::{digits_of, write_time};
+use crate::presto::functions::kinds::Kind;
+use crate::presto::numbers::{decimal_text, java_double, java_real};
+use crate::presto::opaque::{IP_ADDRESS, JSON, Opaque, UUID};
+use crate::presto::temporal::{
+    NANOS_PER_DAY, digits_of, write_day_to_second, write_time, write_year_to_month,
+};
+use crate::presto::types::type_name;
 use crate::presto::zoned_time::{offset_text, unit_and_offset};
 
 /// A value of a row.
@@ -20,11 +28,36 @@ pub(super) enum Value {
     Null,
     Boolean(bool),
     Integer(i64),
+    Real(f32),
     Double(f64),
     Decimal(i128, i8),
-    Time(chrono::NaiveDateTime, &'static str, String),
+    Moment(Moment),
     Text(String),
 }
+
+/// A date, a time or a timestamp.
+pub(super) struct Moment {
+    pub(super) local: NaiveDateTime,
+    class: &'static str,
+    /// How far ahead of UTC the clock is, in seconds, if it has a zone.
+    pub(super) offset: Option<i32>,
+    text: String,
+}
+
+impl Moment {
+    /// Returns whether it is a time of no day.
+    pub(super) fn is_time(&self) -> bool {
+        self.class == LOCAL_TIME
+    }
+
+    /// Returns whether it is a day without a time.
+    pub(super) fn is_date(&self) -> bool {
+        self.class == LOCAL_DATE
+    }
+}
+
+const LOCAL_DATE: &str = "java.time.LocalDate";
+const LOCAL_TIME: &str = "java.time.LocalTime";
 
 impl Value {
     pub(super) const fn class(&self) -> &'static str {
@@ -32,9 +65,10 @@ impl Value {
             Self::Null => "null",
             Self::Boolean(_) => "java.lang.Boolean",
             Self::Integer(_) => "java.lang.Long",
+            Self::Real(_) => "java.lang.Float",
             Self::Double(_) => "java.lang.Double",
             Self::Decimal(..) => "java.math.BigDecimal",
-            Self::Time(_, class, _) => class,
+            Self::Moment(moment) => moment.class,
             Self::Text(_) => "java.lang.String",
         }
     }
@@ -44,9 +78,27 @@ impl Value {
             Self::Null => "null".to_owned(),
             Self::Boolean(value) => value.to_string(),
             Self::Integer(value) => value.to_string(),
+            Self::Real(value) => java_real(*value),
             Self::Double(value) => java_double(*value),
             Self::Decimal(value, scale) => decimal_text(*value, *scale),
-            Self::Time(_, _, text) | Self::Text(text) => text.clone(),
+            Self::Moment(moment) => moment.text.clone(),
+            Self::Text(text) => text.clone(),
+        }
+    }
+
+    /// Returns what Java's `hashCode` makes of it.
+    pub(super) fn hash(&self) -> u32 {
+        match self {
+            Self::Real(value) => value.to_bits(),
+            _ => java_hash(&self.text()).cast_unsigned(),
+        }
+    }
+
+    /// Returns a real as the double of the same value.
+    pub(super) fn widened(self) -> Self {
+        match self {
+            Self::Real(value) => Self::Double(f64::from(value)),
+            other => other,
         }
     }
 }
@@ -54,8 +106,9 @@ impl Value {
 /// One argument of a call, ready to be read row by row.
 pub(super) enum Column {
     Plain(ArrayRef),
-    Real(ArrayRef),
     Moments(Moments, &'static str),
+    /// With the name of their zone.
+    Zoned(Moments, String),
     /// With the digits of their fractions and what their offset is as text.
     ZonedTimes(Moments, usize, String),
 }
@@ -65,22 +118,19 @@ impl Column {
         let array = call.array(position)?;
         let wanted = match array.data_type() {
             DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => DataType::Int64,
-            DataType::Float64 => DataType::Float64,
-            DataType::Float32 => return Ok(Self::Real(ArrayRef::clone(array))),
-            known @ (DataType::Decimal128(..) | DataType::Boolean | DataType::Null) => {
-                known.clone()
-            }
+            known @ (DataType::Float64
+            | DataType::Float32
+            | DataType::Decimal128(..)
+            | DataType::Boolean
+            | DataType::Null) => known.clone(),
             DataType::Date32 => {
-                return Ok(Self::Moments(
-                    Moments::of(call, position)?,
-                    "java.time.LocalDate",
-                ));
+                return Ok(Self::Moments(Moments::of(call, position)?, LOCAL_DATE));
             }
             DataType::Time32(_) | DataType::Time64(_) => {
-                return Ok(Self::Moments(
-                    Moments::of(call, position)?,
-                    "java.time.LocalTime",
-                ));
+                return Ok(Self::Moments(Moments::of(call, position)?, LOCAL_TIME));
+            }
+            DataType::Interval(unit) => {
+                return Ok(Self::Plain(Arc::new(interval_texts(array, *unit)?)));
             }
             known if *known == UUID || *known == IP_ADDRESS => {
                 let values = array.as_fixed_size_binary().iter();
@@ -99,13 +149,13 @@ impl Column {
                 let class = "java.time.LocalDateTime";
                 return Ok(Self::Moments(Moments::of(call, position)?, class));
             }
-            DataType::Timestamp(_, Some(_)) => {
-                let class = "java.time.ZonedDateTime";
-                return Ok(Self::Moments(Moments::of(call, position)?, class));
+            DataType::Timestamp(_, Some(zone)) => {
+                return Ok(Self::Zoned(Moments::of(call, position)?, zone.to_string()));
             }
-            DataType::Utf8 => DataType::Utf8,
+            json if *json == JSON => DataType::Utf8,
+            DataType::Utf8 if !is_geometry(call, position) => DataType::Utf8,
             other => {
-                let name = crate::presto::types::type_name(other);
+                let name = type_name(other);
                 let message = format!("Type not supported for formatting: {name}");
                 return Err(failure("NOT_SUPPORTED", message));
             }
@@ -120,7 +170,21 @@ impl Column {
         let at = call.row(position, row);
         Ok(match self {
             Self::Moments(moments, class) => match moments.local(row)? {
-                Some(time) => Value::Time(time, class, iso_text(moments, time)),
+                Some(local) => Value::Moment(Moment {
+                    local,
+                    class,
+                    offset: None,
+                    text: iso_text(moments, local),
+                }),
+                None => Value::Null,
+            },
+            Self::Zoned(moments, zone) => match moments.local(row)?.zip(moments.offset(row)?) {
+                Some((local, offset)) => Value::Moment(Moment {
+                    local,
+                    class: "java.time.ZonedDateTime",
+                    offset: Some(offset),
+                    text: iso_text(moments, local) + &zone_text(offset, zone),
+                }),
                 None => Value::Null,
             },
             Self::ZonedTimes(moments, digits, offset) => match moments.local(row)? {
@@ -131,15 +195,9 @@ impl Column {
                 }
                 None => Value::Null,
             },
-            Self::Real(array) => {
-                let value = array
-                    .as_primitive::<arrow::datatypes::Float32Type>()
-                    .value(at);
-                // Java widens by value, and writes the shorter text.
-                Value::Double(f64::from(value))
-            }
             Self::Plain(array) => match array.data_type() {
                 DataType::Int64 => Value::Integer(array.as_primitive::<Int64Type>().value(at)),
+                DataType::Float32 => Value::Real(array.as_primitive::<Float32Type>().value(at)),
                 DataType::Float64 => Value::Double(array.as_primitive::<Float64Type>().value(at)),
                 DataType::Decimal128(_, scale) => {
                     Value::Decimal(array.as_primitive::<Decimal128Type>().value(at), *scale)
@@ -152,8 +210,55 @@ impl Column {
     }
 }
 
+fn is_geometry(call: &Call, position: usize) -> bool {
+    call.fields
+        .get(position)
+        .is_some_and(|field| matches!(Kind::of(field), Kind::Geometry | Kind::SphericalGeography))
+}
+
+/// Returns intervals as their casts to varchar write them.
+fn interval_texts(array: &ArrayRef, unit: IntervalUnit) -> Result<StringArray> {
+    if unit == IntervalUnit::YearMonth {
+        let months = array.as_primitive::<IntervalYearMonthType>().iter();
+        return Ok(months
+            .map(|months| {
+                let mut text = String::new();
+                write_year_to_month(&mut text, months?);
+                Some(text)
+            })
+            .collect());
+    }
+    let array = cast(array, &DataType::Interval(IntervalUnit::MonthDayNano))?;
+    let values = array.as_primitive::<IntervalMonthDayNanoType>().iter();
+    Ok(values
+        .map(|value| {
+            let value = value?;
+            let nanos = i128::from(value.days) * NANOS_PER_DAY + i128::from(value.nanoseconds);
+            let mut text = String::new();
+            write_day_to_second(&mut text, nanos);
+            Some(text)
+        })
+        .collect())
+}
+
+/// Returns what Java's `toString` says of an offset and a zone, which may be the offset itself.
+fn zone_text(offset: i32, zone: &str) -> String {
+    let mut text = match offset {
+        0 => "Z".to_owned(),
+        _ => offset_text(offset),
+    };
+    let seconds = offset.unsigned_abs() % 60;
+    if seconds > 0 {
+        let _ = write!(text, ":{seconds:02}");
+    }
+    if !zone.starts_with(['+', '-']) {
+        let _ = write!(text, "[{zone}]");
+    }
+    text
+}
+
 /// Returns what Java's `toString` says of a local time.
-fn iso_text(moments: &Moments, time: chrono::NaiveDateTime) -> String {
+fn iso_text(moments: &Moments, time: NaiveDateTime) -> String {
     use chrono::Timelike as _;
     let clock = || {
         let mut text = format!("{:02}:{:02}", time.hour(), time.minute());
@@ -179,7 +284,7 @@ fn iso_text(moments: &Moments, time: chrono::NaiveDateTime) -> String {
 }
 
 /// Java's `String.hashCode`.
-pub(super) fn java_hash(text: &str) -> i32 {
+fn java_hash(text: &str) -> i32 {
     text.encode_utf16().fold(0, |hash: i32, unit| {
         hash.wrapping_mul(31).wrapping_add(i32::from(unit))
     })

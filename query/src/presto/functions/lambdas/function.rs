@@ -77,7 +77,7 @@ impl HigherOrder {
             format!(
                 "Unexpected parameters ({}) for function {}",
                 types.join(", "),
-                self.name
+                self.name.trim_start_matches('$')
             ),
         )
         .into()

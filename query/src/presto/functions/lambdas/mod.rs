@@ -5,12 +5,14 @@ mod function;
 mod items;
 mod maps;
 mod reduce;
+mod regex;
 mod sort;
 #[cfg(test)]
 mod tests;
 
 use datafusion::logical_expr::HigherOrderUDF;
 
+pub(crate) use self::regex::REGEXP_REPLACE;
 use super::shared::{Description, scalar};
 
 /// Returns the functions.
@@ -18,12 +20,13 @@ pub(super) fn higher_order() -> Vec<HigherOrderUDF> {
     let mut all = arrays::definitions();
     all.extend(maps::definitions());
     all.push(reduce::definition());
+    all.push(regex::definition());
     all.push(sort::definition());
     all.into_iter().map(HigherOrderUDF::new_from_impl).collect()
 }
 
 /// What `SHOW FUNCTIONS` says of them.
-pub(super) const DESCRIPTIONS: [Description; 13] = [
+pub(super) const DESCRIPTIONS: [Description; 14] = [
     scalar(
         "all_match",
         "boolean",
@@ -77,6 +80,12 @@ pub(super) const DESCRIPTIONS: [Description; 13] = [
         "R",
         "array(T), S, function(S,T,S), function(S,R)",
         "Reduce elements of the array into a single value",
+    ),
+    scalar(
+        "regexp_replace",
+        "varchar",
+        "varchar, joniregexp, function(array(varchar),varchar(x))",
+        "Replaces substrings matching a regular expression using a lambda function",
     ),
     scalar(
         "transform",

@@ -11,7 +11,7 @@ use datafusion::logical_expr::LambdaArgument;
 use super::arrays::{coerce_lists, item};
 use super::function::{Call, HigherOrder, signature};
 use super::items::{Items, call};
-use crate::presto::functions::shared::{Comparable, Picker, internal, invalid};
+use crate::presto::functions::shared::{Comparable, Picker, internal, invalid, is_orderable};
 
 pub(super) fn definition() -> HigherOrder {
     HigherOrder {
@@ -26,8 +26,11 @@ pub(super) fn definition() -> HigherOrder {
                 .collect())
         },
         returns: |values, lambdas| {
-            let is_number = lambdas.first().is_none_or(DataType::is_integer);
-            is_number.then(|| values.first().cloned())?
+            let fits = match lambdas.first() {
+                Some(comparator) => comparator.is_integer(),
+                None => values.iter().all(is_orderable),
+            };
+            fits.then(|| values.first().cloned())?
         },
         coerce_again: None,
         run: array_sort,

@@ -166,6 +166,8 @@ fn map(call: &Call<'_>) -> Result<ArrayRef> {
 fn entries(name: &str, types: &[DataType]) -> Result<Vec<DataType>> {
     match types {
         [list] => match normal(list) {
+            DataType::Null => Ok(vec![no_entries()]),
+            DataType::List(item) if *item.data_type() == DataType::Null => Ok(vec![no_entries()]),
             DataType::List(item) if matches!(item.data_type(), DataType::Struct(fields) if fields.len() == 2) => {
                 Ok(vec![DataType::List(item)])
             }
@@ -173,6 +175,12 @@ fn entries(name: &str, types: &[DataType]) -> Result<Vec<DataType>> {
         },
         _ => Err(unexpected(name, types)),
     }
+}
+
+/// Returns the type of entries of which nothing is known.
+fn no_entries() -> DataType {
+    let fields = ["key", "value"].map(|name| Field::new(name, DataType::Null, true));
+    list_of(DataType::Struct(Fields::from(fields.to_vec())))
 }
 
 fn entry_types(types: &[DataType]) -> Result<(DataType, DataType)> {

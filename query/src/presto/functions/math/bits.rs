@@ -32,37 +32,43 @@ pub(super) fn bitwise_not(call: &Call) -> Result<ArrayRef> {
 macro_rules! shift {
     ($call:expr, $shift:ident) => {
         match $call.data_type(0) {
-            DataType::Int8 => shift!(@width $call, Int8Type, i8, $shift),
-            DataType::Int16 => shift!(@width $call, Int16Type, i16, $shift),
-            DataType::Int32 => shift!(@width $call, Int32Type, i32, $shift),
-            DataType::Int64 => shift!(@width $call, Int64Type, i64, $shift),
+            DataType::Int8 => shift!(@width $call, Int8Type, i8, u8, $shift),
+            DataType::Int16 => shift!(@width $call, Int16Type, i16, u16, $shift),
+            DataType::Int32 => shift!(@width $call, Int32Type, i32, u32, $shift),
+            DataType::Int64 => shift!(@width $call, Int64Type, i64, u64, $shift),
             _ => Err(unexpected($call)),
         }
     };
-    (@width $call:expr, $arrow:ty, $native:ty, $shift:ident) => {{
+    (@width $call:expr, $arrow:ty, $native:ty, $bits:ty, $shift:ident) => {{
         let values = $call.primitive::<$arrow>(0)?;
         let result: PrimitiveArray<$arrow> = (0..$call.rows)
             .map(|row| {
                 let at = $call.row(0, row);
                 let by = $call.get::<Int>(1, row)?;
-                // A negative distance is a large one.
-                let by = u32::try_from(by).unwrap_or(u32::MAX);
-                values.is_valid(at).then(|| shift!(@$shift $native, values.value(at), by))
+                let is_all = u32::try_from(by).is_ok_and(|by| by >= <$native>::BITS);
+                values.is_valid(at).then(|| {
+                    let value = values.value(at);
+                    shift!(@$shift $native, $bits, value, by, is_all)
+                })
             })
             .collect();
         Ok(Arc::new(result) as ArrayRef)
     }};
-    (@left $native:ty, $value:expr, $by:expr) => {
-        $value.checked_shl($by).unwrap_or(0)
+    // As in Java, a shift of 64 bits by the distance's last six, which matters where it is negative.
+    (@left $native:ty, $bits:ty, $value:expr, $by:expr, $is_all:expr) => {
+        if $is_all { 0 } else { i64::from($value).wrapping_shl($by as u32) as $native }
     };
-    (@right $native:ty, $value:expr, $by:expr) => {
-        $value.cast_unsigned().checked_shr($by).unwrap_or(0).cast_signed()
+    (@right $native:ty, $bits:ty, $value:expr, $by:expr, $is_all:expr) => {
+        if $is_all { 0 } else { u64::from($value as $bits).wrapping_shr($by as u32) as $native }
     };
-    (@arithmetic $native:ty, $value:expr, $by:expr) => {{
-        let is_all = $by >= <$native>::BITS;
-        // More than the width leaves the sign only; a negative distance leaves nothing of a positive number.
-        if is_all { if $value < 0 { -1 } else { 0 } } else { $value >> $by }
-    }};
+    (@arithmetic $native:ty, $bits:ty, $value:expr, $by:expr, $is_all:expr) => {
+        // More than the width leaves the sign only.
+        if $is_all {
+            if $value < 0 { -1 } else { 0 }
+        } else {
+            i64::from($value).wrapping_shr($by as u32) as $native
+        }
+    };
 }
 
 pub(super) fn bitwise_left_shift(call: &Call) -> Result<ArrayRef> {

@@ -57,7 +57,7 @@ fn power(exponent: u32) -> Option<i128> {
 fn to_multiple(value: i128, step: i128) -> i128 {
     let rest = value % step;
     let down = value - rest;
-    if rest.abs() * 2 >= step {
+    if rest.abs() >= step - rest.abs() {
         down.saturating_add(step * value.signum())
     } else {
         down
@@ -69,6 +69,16 @@ fn overflow(value: i128) -> datafusion::error::DataFusionError {
 }
 
 const LARGEST: i128 = 10_i128.pow(38);
+
+/// The largest power of ten that integers are rounded to; a larger one is an error, of zero too.
+const LARGEST_STEP: i128 = 10_i128.pow(18);
+
+/// Returns the power of ten of which a decimal of this scale becomes a multiple, to keep so many digits; none if it is
+/// larger than any decimal.
+fn step(scale: i8, digits: i32) -> Option<i128> {
+    let dropped = i64::from(scale) - i64::from(digits);
+    power(u32::try_from(dropped.max(0)).unwrap_or(u32::MAX))
+}
 
 fn checked(value: i128, original: i128) -> Result<i128> {
     if value.abs() < LARGEST {
@@ -153,10 +163,8 @@ pub(super) fn round(call: &Call) -> Result<ArrayRef> {
             if digits >= 0 {
                 return Some(x);
             }
-            match power(digits.unsigned_abs()) {
-                Some(step) => i64::try_from(to_multiple(i128::from(x), step)).ok(),
-                None => Some(0),
-            }
+            let step = power(digits.unsigned_abs()).filter(|step| *step <= LARGEST_STEP)?;
+            i64::try_from(to_multiple(i128::from(x), step)).ok()
         }),
     }
 }
@@ -195,26 +203,25 @@ fn round_double(x: f64, digits: i32) -> f64 {
 
 fn round_decimals(call: &Call, scale: i8) -> Result<ArrayRef> {
     let to_digits = call.len() == 2;
-    let mut digits = (0..call.rows).map(|row| call.get::<Int>(1, row));
-    let scale = i32::from(scale);
+    // Of a result that fits 64 bits, more digits than it has leave zero; of others they are an error.
+    let is_short = matches!(call.returns, DataType::Decimal128(..=18, _));
     let values = call.primitive::<Decimal128Type>(0)?;
     let result: Result<arrow::array::Decimal128Array> = (0..call.rows)
         .map(|row| {
-            let digits = digits.next().flatten();
             if call.any_null(row) {
                 return Ok(None);
             }
             let value = values.value(call.row(0, row));
-            let digits = if to_digits { digits.unwrap_or(0) } else { 0 };
-            let dropped = scale - digits;
-            let rounded = match u32::try_from(dropped).ok() {
-                None | Some(0) => value,
-                Some(dropped) => power(dropped).map_or(0, |step| to_multiple(value, step)),
+            let digits = call.get::<Int>(1, row).unwrap_or(0);
+            let rounded = match step(scale, digits) {
+                Some(step) => to_multiple(value, step),
+                None if is_short => 0,
+                None => return Err(overflow(value)),
             };
             if to_digits {
                 return checked(rounded, value).map(Some);
             }
-            let step = power(scale.unsigned_abs()).unwrap_or(1);
+            let step = power(u32::from(scale.unsigned_abs())).unwrap_or(1);
             Ok(Some(rounded / step))
         })
         .collect();
@@ -226,7 +233,6 @@ pub(super) fn truncate(call: &Call) -> Result<ArrayRef> {
     let DataType::Decimal128(_, scale) = call.data_type(0) else {
         return doubles(call, |x, _| x.trunc());
     };
-    let scale = i32::from(scale);
     let values = call.primitive::<Decimal128Type>(0)?;
     let to_digits = call.len() == 2;
     let result: Result<arrow::array::Decimal128Array> = (0..call.rows)
@@ -235,19 +241,13 @@ pub(super) fn truncate(call: &Call) -> Result<ArrayRef> {
                 return Ok(None);
             }
             let value = values.value(call.row(0, row));
-            let digits = if to_digits {
-                call.get::<Int>(1, row).unwrap_or(0)
-            } else {
-                0
-            };
-            let cut = match u32::try_from(scale - digits) {
-                Ok(dropped) => power(dropped).map_or(0, |step| value - value % step),
-                Err(_) => value,
-            };
+            let digits = call.get::<Int>(1, row).unwrap_or(0);
+            let cut = step(scale, digits).map_or(0, |step| value - value % step);
             if to_digits {
                 return Ok(Some(cut));
             }
-            Ok(Some(cut / power(scale.unsigned_abs()).unwrap_or(1)))
+            let step = power(u32::from(scale.unsigned_abs())).unwrap_or(1);
+            Ok(Some(cut / step))
         })
         .collect();
     decimals(result?, &call.returns)

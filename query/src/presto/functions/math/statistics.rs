@@ -29,6 +29,9 @@ pub(super) fn inverse_normal_cdf(call: &Call) -> Result<ArrayRef> {
 
 /// The standard normal quantile: bisection of the distribution, refined by Newton's steps.
 fn normal_quantile(p: f64) -> f64 {
+    if p == 0.5 {
+        return 0.0;
+    }
     let cdf = |x: f64| 0.5 * libm::erfc(-x / std::f64::consts::SQRT_2);
     let (mut low, mut high) = (-40.0, 40.0);
     for _ in 0..60 {
@@ -115,10 +118,25 @@ fn regularized_beta(x: f64, a: f64, b: f64) -> f64 {
     front.exp() * fraction / a
 }
 
+/// Checks the degrees of freedom, which may be NaN.
+fn check_freedom(freedom: f64) -> Result<()> {
+    require(
+        freedom.is_nan() || freedom > 0.0,
+        "df must be greater than 0",
+    )?;
+    require(
+        freedom.is_nan() || freedom >= 1.0,
+        "degrees of freedom must be greater than or equal to 1",
+    )
+}
+
 /// `t_cdf(x, df)`.
 pub(super) fn t_cdf(call: &Call) -> Result<ArrayRef> {
     call.map2::<Double, Double, f64>(|x, freedom| {
-        require(freedom > 0.0, "df must be greater than 0")?;
+        check_freedom(freedom)?;
+        if freedom.is_nan() {
+            return Ok(Some(f64::NAN));
+        }
         let tail = 0.5 * regularized_beta(freedom / (freedom + x * x), 0.5 * freedom, 0.5);
         Ok(Some(if x > 0.0 { 1.0 - tail } else { tail }))
     })
@@ -127,7 +145,7 @@ pub(super) fn t_cdf(call: &Call) -> Result<ArrayRef> {
 /// `t_pdf(x, df)`.
 pub(super) fn t_pdf(call: &Call) -> Result<ArrayRef> {
     call.map2::<Double, Double, f64>(|x, freedom| {
-        require(freedom > 0.0, "df must be greater than 0")?;
+        check_freedom(freedom)?;
         let half = (freedom + 1.0) / 2.0;
         let log = libm::lgamma(half)
             - libm::lgamma(freedom / 2.0)

@@ -24,10 +24,17 @@ fn vector(call: &Call, position: usize, row: usize) -> Result<Option<Vec<Option<
 }
 
 /// A number of two vectors, by their pairs of coordinates.
-type Measure = fn(&[(f64, f64)]) -> Result<Option<f64>>;
+type Measure = fn(&[(f64, f64)]) -> Result<f64>;
+
+/// What a NULL in a vector makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Zero,
+    Null,
+}
 
 /// Calls `f` with the pairs of numbers of two vectors of one length.
-fn pairs(call: &Call, f: Measure) -> Result<ArrayRef> {
+fn pairs(call: &Call, missing: Missing, f: Measure) -> Result<ArrayRef> {
     call.build::<f64>(|row| {
         let (Some(a), Some(b)) = (vector(call, 0, row)?, vector(call, 1, row)?) else {
             return Ok(None);
@@ -35,33 +42,40 @@ fn pairs(call: &Call, f: Measure) -> Result<ArrayRef> {
         if a.len() != b.len() {
             return Err(invalid("The arguments must have the same length"));
         }
-        let pairs: Vec<(f64, f64)> = a
-            .iter()
-            .zip(&b)
+        let coordinates = || a.iter().zip(&b);
+        if missing == Missing::Null && coordinates().any(|(x, y)| x.is_none() || y.is_none()) {
+            return Ok(None);
+        }
+        let pairs: Vec<(f64, f64)> = coordinates()
             .map(|(x, y)| (x.unwrap_or(0.0), y.unwrap_or(0.0)))
             .collect();
-        f(&pairs)
+        f(&pairs).map(Some)
     })
 }
 
+/// Adds to zero: the sum of nothing would be negative zero.
+fn total(terms: impl Iterator<Item = f64>) -> f64 {
+    0.0 + terms.sum::<f64>()
+}
+
 fn dot(pairs: &[(f64, f64)]) -> f64 {
-    pairs.iter().map(|(x, y)| x * y).sum()
+    total(pairs.iter().map(|(x, y)| x * y))
 }
 
 pub(super) fn dot_product(call: &Call) -> Result<ArrayRef> {
-    pairs(call, |pairs| Ok(Some(dot(pairs))))
+    pairs(call, Missing::Zero, |pairs| Ok(dot(pairs)))
 }
 
 pub(super) fn euclidean_distance(call: &Call) -> Result<ArrayRef> {
-    pairs(call, |pairs| {
-        let squares: f64 = pairs.iter().map(|(x, y)| (x - y) * (x - y)).sum();
-        Ok(Some(squares.sqrt()))
+    pairs(call, Missing::Zero, |pairs| {
+        let squares = total(pairs.iter().map(|(x, y)| (x - y) * (x - y)));
+        Ok(squares.sqrt())
     })
 }
 
 fn cosine(pairs: &[(f64, f64)]) -> Result<f64> {
-    let x: f64 = pairs.iter().map(|(x, _)| x * x).sum();
-    let y: f64 = pairs.iter().map(|(_, y)| y * y).sum();
+    let x = total(pairs.iter().map(|(x, _)| x * x));
+    let y = total(pairs.iter().map(|(_, y)| y * y));
     if x == 0.0 || y == 0.0 {
         return Err(invalid("Vector magnitude cannot be zero"));
     }
@@ -72,14 +86,14 @@ pub(super) fn cosine_similarity(call: &Call) -> Result<ArrayRef> {
     if matches!(call.data_type(0), DataType::Map(..)) {
         return call.build::<f64>(|row| of_maps(call, row));
     }
-    pairs(call, |pairs| cosine(pairs).map(Some))
+    pairs(call, Missing::Null, cosine)
 }
 
 pub(super) fn cosine_distance(call: &Call) -> Result<ArrayRef> {
     if matches!(call.data_type(0), DataType::Map(..)) {
         return call.build::<f64>(|row| Ok(of_maps(call, row)?.map(|cosine| 1.0 - cosine)));
     }
-    pairs(call, |pairs| Ok(Some(1.0 - cosine(pairs)?)))
+    pairs(call, Missing::Null, |pairs| Ok(1.0 - cosine(pairs)?))
 }
 
 /// A sparse vector: its coordinates have names.
@@ -108,16 +122,9 @@ fn of_maps(call: &Call, row: usize) -> Result<Option<f64>> {
     let (Some(a), Some(b)) = (sparse(call, 0, row)?, sparse(call, 1, row)?) else {
         return Ok(None);
     };
-    let length = |vector: &HashMap<String, f64>| vector.values().map(|x| x * x).sum::<f64>().sqrt();
-    let (x, y) = (length(&a), length(&b));
-    if x == 0.0 || y == 0.0 {
-        return Ok(None);
-    }
-    let dot: f64 = a
-        .iter()
-        .filter_map(|(key, x)| b.get(key).map(|y| x * y))
-        .sum();
-    Ok(Some(dot / (x * y)))
+    let length = |vector: &HashMap<String, f64>| total(vector.values().map(|x| x * x)).sqrt();
+    let dot = total(a.iter().filter_map(|(key, x)| b.get(key).map(|y| x * y)));
+    Ok(Some(dot / (length(&a) * length(&b))))
 }
 
 /// `width_bucket(x, bins)` and `width_bucket(x, low, high, n)`.

@@ -1,16 +1,19 @@
 //! A scalar function as a row of a table.
 
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, new_null_array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
+
+use super::as_char;
 
 /// What a NULL argument means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,7 @@ pub(in crate::presto::functions) struct Definition {
     returns: fn(&[DataType]) -> Result<DataType>,
     run: fn(&Call<'_>) -> Result<ArrayRef>,
     signature: Signature,
+    keeps_char: bool,
 }
 
 /// One call for a batch of rows.
@@ -67,6 +71,15 @@ impl Definition {
             returns,
             run,
             signature: Signature::user_defined(Volatility::Immutable),
+            keeps_char: false,
+        }
+    }
+
+    /// Returns the function with a result of `char(n)` if the first argument is.
+    pub(in crate::presto::functions) fn keeping_char(self) -> Self {
+        Self {
+            keeps_char: true,
+            ..self
         }
     }
 
@@ -109,6 +122,16 @@ impl ScalarUDFImpl for Definition {
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         (self.returns)(&(self.coerce)(arguments)?)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let fields = args.arg_fields.iter();
+        let types: Vec<DataType> = fields.map(|field| field.data_type().clone()).collect();
+        let field = Field::new(self.name, self.return_type(&types)?, true);
+        Ok(Arc::new(match args.arg_fields.first() {
+            Some(first) if self.keeps_char => as_char(field, first),
+            _ => field,
+        }))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -17,7 +17,7 @@ pub(super) use self::rows::{Comparable, nan_flags};
 #[cfg(test)]
 pub(super) use self::testing::check;
 pub(super) use self::text::texts;
-pub(super) use self::types::{same_lists, unexpected};
+pub(super) use self::types::{as_char, is_orderable, same_lists, unexpected};
 
 use datafusion::error::DataFusionError;
 

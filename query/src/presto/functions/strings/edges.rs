@@ -97,6 +97,7 @@ pub(super) fn rtrim(call: &Call) -> Result<ArrayRef> {
 
 fn trimmed(call: &Call, at_start: bool, at_end: bool) -> Result<ArrayRef> {
     let has_characters = call.len() == 2;
+    let is_char = call.is_char(0);
     call.build_text(|row, out| {
         let characters = match has_characters {
             true => call.get::<Text>(1, row),
@@ -105,6 +106,9 @@ fn trimmed(call: &Call, at_start: bool, at_end: bool) -> Result<ArrayRef> {
         let (Some(mut text), Some(characters)) = (call.get::<Text>(0, row), characters) else {
             return Ok(false);
         };
+        if is_char {
+            text = text.trim_end_matches(' ');
+        }
         let goes = |c: char| {
             if has_characters {
                 characters.contains(c)

@@ -24,7 +24,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::new("index", strpos),
     Entry::new("length", length),
     Entry::new("levenshtein_distance", distance::levenshtein_distance),
-    Entry::new("lower", lower),
+    Entry::new("lower", lower).keeping_char(),
     Entry::new("lpad", edges::lpad),
     Entry::new("ltrim", edges::ltrim),
     Entry::new("luhn_check", words::luhn_check),
@@ -45,7 +45,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::new("substring", substr),
     Entry::new("translate", translate),
     Entry::new("trim", edges::trim),
-    Entry::new("upper", upper),
+    Entry::new("upper", upper).keeping_char(),
     Entry::new("word_stem", words::word_stem),
 ];
 

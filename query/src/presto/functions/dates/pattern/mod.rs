@@ -103,6 +103,14 @@ impl Item {
         })
     }
 
+    /// Returns whether the item is about the zone.
+    pub(super) const fn is_of_zone(&self) -> bool {
+        matches!(
+            self,
+            Self::ZoneShort | Self::ZoneId | Self::Offset | Self::OffsetColon
+        )
+    }
+
     /// Returns the digits that the item takes if another number follows at once.
     const fn fixed_digits(&self) -> Option<usize> {
         Some(match self {
