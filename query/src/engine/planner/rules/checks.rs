@@ -163,22 +163,9 @@ pub(super) fn check(expr: &Expr, schema: &DFSchema) -> Result<()> {
                     )),
                     None => Ok(()),
                 },
-                ("array_min" | "array_max", [array]) => match array.to_field(schema) {
-                    Ok((_, field)) if !is_orderable(&field) => {
-                        Err(without_order(&field, function.name()))
-                    }
-                    _ => Ok(()),
-                },
                 _ => Ok(()),
             }
         }
-        Expr::HigherOrderFunction(function) => match function.args.as_slice() {
-            [array] if function.name() == "array_sort" => match array.to_field(schema) {
-                Ok((_, field)) if !is_orderable(&field) => Err(without_order(&field, "array_sort")),
-                _ => Ok(()),
-            },
-            _ => Ok(()),
-        },
         Expr::AggregateFunction(function) => {
             if function.params.distinct {
                 check_distinct(&function.params.args, schema)?;
