@@ -22,6 +22,10 @@ pub(in super::super) fn widest<'a>(
 ) -> Option<DataType> {
     let (mut common, mut differ) = (DataType::Null, false);
     for data_type in types {
+        // Only the engine's own functions make these, and it knows better what to do with them.
+        if data_type.is_unsigned_integer() {
+            return None;
+        }
         let both = common_type(&common, data_type)?;
         differ |= !common.is_null() && !data_type.is_null() && common != *data_type;
         common = both;
